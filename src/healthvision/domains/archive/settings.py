@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the archive."""
+
+from pydantic import Field
+
+from healthvision.kernel.settings import RoomSettings
+
+
+class ArchiveSettings(RoomSettings, room="archive"):
+    """Limits and times of what comes in and what goes (prefix ``HV_ARCHIVE_``)."""
+
+    max_image_bytes: int = Field(
+        default=500_000_000, gt=0, description="Largest single image file (DICOM, NIfTI, picture)."
+    )
+    max_study_bytes: int = Field(
+        default=8_000_000_000, gt=0, description="Largest zip or other bundle of files."
+    )
+    zip_expanded_bytes: int = Field(
+        default=8_000_000_000, gt=0, description="Largest sum of the files in one zip."
+    )
+    zip_ratio: int = Field(
+        default=100, ge=1, description="Largest expansion of a file in a zip, and of the zip."
+    )
+    zip_files: int = Field(default=100_000, ge=1, description="Most files in one zip.")
+    zip_depth: int = Field(default=1, ge=0, description="How deep zips inside zips are opened.")
+    part_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="Size of one part of an upload."
+    )
+    upload_expires_s: int = Field(
+        default=24 * 3600, ge=1, description="Time to finish an upload; its URLs live as long."
+    )
+    memory_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=0,
+        description="Objects up to this size are held in memory on their way in.",
+    )
+    batch_items: int = Field(default=64, ge=1, description="Objects written in one transaction.")
+    complete_every_s: float = Field(
+        default=0.5, gt=0, description="How often quiet studies are looked for."
+    )
+    purge_after_s: int = Field(
+        default=7 * 24 * 3600, ge=0, description="Time between deletion and purge of a study."
+    )
+    keep_originals: bool = Field(
+        default=True, description="Keep the original NIfTI and picture files of uploads."
+    )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who did what, when, from where: unchained rows, one sealer, a tamper-evident log."""

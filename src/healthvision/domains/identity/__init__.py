@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Organisations, users, roles, keys, tokens: who may come in."""

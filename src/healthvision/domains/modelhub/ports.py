@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Application port: what a plugin is and what it is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from healthvision.clinical.result import Code, EvidenceLevel, Text, Value
+from healthvision.clinical.study import ApplicationOutput, SeriesHeader, SeriesImage
+
+
+class Weights(Value):
+    """One weights file with its digest and licence."""
+
+    path: str
+    sha256: str
+    licence: str
+    commercial_use: bool
+
+
+class EvidenceRecord(Value):
+    """One measured claim: metric on data, with n and interval. Cards are made from these."""
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    data: str  # data id, or 'phantom seeds 100-119'
+    level: EvidenceLevel
+    command: str  # repeats the measurement
+
+
+class Budget(Value):
+    """Resources one run may use; the sandbox enforces them."""
+
+    memory_mb: int = 3072
+    cpu_seconds: int = 240
+    wall_seconds: int = 180
+    threads: int = 2
+    gpu: bool = False
+
+
+class Manifest(Value):
+    """What an application is, before it runs; CLI, API, card and rules all read it."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$")
+    version: str
+    title: Text
+    description: Text
+    accepts: str  # CEL over series attributes, e.g. "Modality == 'CT' && instance_count >= 20"
+    body_parts: tuple[str, ...] = ()
+    outputs: tuple[Code, ...] = ()
+    intended_use: Text
+    limitations: tuple[Text, ...] = ()
+    evidence_level: EvidenceLevel
+    evidence: tuple[EvidenceRecord, ...] = ()
+    weights: tuple[Weights, ...] = ()
+    licence: str = "Apache-2.0"
+    budget: Budget = Budget()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StudyInput:
+    """The study as the application sees it: headers of all series, voxels on demand.
+
+    ``load(series_uid)`` raises ``ValueError`` when the series is no volume.
+    """
+
+    series: Sequence[SeriesHeader]
+    load: Callable[[str], SeriesImage]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run is given besides the images."""
+
+    seed: int
+    progress: Callable[[float, str], None]  # (0..1, stage id such as 'lungs')
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    infer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+
+
+class Application(Protocol):
+    """An analysis application. Found through the entry point group ``healthvision.applications``.
+
+    ``run`` never raises for bad images: it abstains. An exception is a bug and fails the task.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """Describe the application."""
+        ...
+
+    def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
+        """Analyse one study."""
+        ...

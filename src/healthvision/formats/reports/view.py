@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report shows, in plain strings: one view of a ``Result`` for both HTML and PDF."""
+
+from dataclasses import dataclass
+
+from healthvision.clinical.result import GateOutcome, Measurement, OverlayRef, Result, Text
+from healthvision.clinical.result import Finding as ResultFinding
+from healthvision.formats.reports.details import (
+    Bar,
+    CategoryView,
+    bars,
+    category_view,
+    confidence_lines,
+    measure_text,
+    where_lines,
+)
+from healthvision.formats.reports.provenance import Fact, provenance, study_facts
+from healthvision.formats.reports.words import GUIDELINES, Speech, category_words, meaning_words
+
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """A gate that failed or warned."""
+
+    failed: bool
+    title: str
+    reason: Lines
+    remedy: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureView:
+    """One measurement: name, value with unit and interval, method."""
+
+    label: str
+    value: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding: cells of the table and everything below it."""
+
+    number: int
+    tracking_id: str
+    title: str
+    where: Lines
+    size: Lines
+    kinds: Lines
+    category: Lines
+    confidence: Lines
+    evidence: str
+    evidence_words: str
+    position: str
+    measures: tuple[MeasureView, ...]
+    why: Lines
+    why_method: str
+    bars: tuple[Bar, ...]
+    bars_left_out: int
+    categories: tuple[CategoryView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeView:
+    """Something that was looked for and not found."""
+
+    label: str
+    limit: Lines
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """A key image by name, with the findings it shows as caption."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The whole report, section by section, in reading order."""
+
+    title: str
+    banner: str
+    verified: bool
+    running: str
+    superseded: bool
+    facts: tuple[Fact, ...]
+    abstained: Lines
+    alerts: tuple[AlertView, ...]
+    summary: Lines
+    findings: tuple[FindingView, ...]
+    measures: tuple[MeasureView, ...]
+    negatives: tuple[NegativeView, ...]
+    images: tuple[ImageView, ...]
+    limitations: tuple[Lines, ...]
+    gates_passed: tuple[str, ...]
+    provenance: tuple[Fact, ...]
+
+
+def build_view(
+    result: Result, speech: Speech, *, image_names: Lines, patient_name: str | None
+) -> ReportView:
+    """Return what a report about ``result`` shows; images are captioned by their findings."""
+    state = result.verification
+    return ReportView(
+        title=speech.short(result.application.title),
+        banner=_both(state.value),
+        verified=state.value != "ai-unverified",
+        running=_running(result),
+        superseded=result.superseded_by is not None,
+        facts=study_facts(result, speech, patient_name),
+        abstained=() if result.abstained_reason is None else speech.long(result.abstained_reason),
+        alerts=_alerts(result, speech),
+        summary=speech.long(result.summary),
+        findings=tuple(
+            _finding(finding, number, speech) for number, finding in enumerate(result.findings, 1)
+        ),
+        measures=tuple(_measure(m, speech) for m in result.measurements),
+        negatives=tuple(
+            NegativeView(
+                speech.short(n.label), speech.long(n.detection_limit), n.evidence_level.value
+            )
+            for n in result.negatives
+        ),
+        images=tuple(ImageView(name, _caption(result, name, speech)) for name in image_names),
+        limitations=tuple(speech.long(text) for text in result.limitations),
+        gates_passed=tuple(
+            speech.short(gate.reason) + _gate_value(gate.value)
+            for gate in result.gates
+            if gate.outcome is GateOutcome.PASSED
+        ),
+        provenance=provenance(result, speech),
+    )
+
+
+def _both(key: str) -> str:
+    """The state stands in both languages whatever the language of the report."""
+    return Speech("both").label(key)
+
+
+def _running(result: Result) -> str:
+    parts = (result.patient.patient_id, result.accession_number, result.study_date)
+    return "  ·  ".join(part for part in parts if part)
+
+
+def _gate_value(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f" ({value:g})" if isinstance(value, float) else f" ({value})"
+
+
+def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
+    order = (GateOutcome.FAILED, GateOutcome.WARNING)
+    found = [
+        AlertView(
+            failed=outcome is GateOutcome.FAILED,
+            title=speech.label(f"gates-{outcome.value}") + f" · {gate.id}",
+            reason=_with_value(speech.long(gate.reason), gate.value),
+            remedy=() if gate.remedy is None else speech.long(gate.remedy),
+        )
+        for outcome in order
+        for gate in result.gates
+        if gate.outcome is outcome
+    ]
+    return tuple(found)
+
+
+def _with_value(lines: Lines, value: str | float | None) -> Lines:
+    return (lines[0] + _gate_value(value), *lines[1:])
+
+
+def _measure(measurement: Measurement, speech: Speech) -> MeasureView:
+    return MeasureView(
+        speech.short(measurement.label), measure_text(measurement), measurement.method
+    )
+
+
+def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView:
+    shown, left_out = bars(finding.explanation.contributions, speech)
+    point = finding.location.position_lps_mm
+    return FindingView(
+        number=number,
+        tracking_id=finding.tracking_id,
+        title=speech.short(finding.label),
+        where=where_lines(finding.location, speech),
+        size=tuple(
+            f"{speech.short(m.label)} {measure_text(m)}"
+            for m in finding.measurements
+            if m.unit in ("mm", "cm", "mm3", "mL")
+        ),
+        kinds=tuple(
+            f"{speech.short(meaning_words(a.meaning))}: {speech.short(meaning_words(b.meaning))}"
+            for a, b in finding.attributes
+        ),
+        category=tuple(
+            f"{GUIDELINES.get(c.guideline, c.guideline)}: {speech.short(category_words(c.value))}"
+            for c in finding.categories
+        ),
+        confidence=confidence_lines(finding.confidence, speech),
+        evidence=finding.evidence_level.value,
+        evidence_words=speech.label(finding.evidence_level.value),
+        position="" if point is None else ", ".join(f"{axis:.1f}" for axis in point),
+        measures=tuple(_measure(m, speech) for m in finding.measurements),
+        why=speech.long(finding.explanation.text),
+        why_method=finding.explanation.method,
+        bars=shown,
+        bars_left_out=left_out,
+        categories=tuple(category_view(c, speech) for c in finding.categories),
+    )
+
+
+def _caption(result: Result, name: str, speech: Speech) -> str:
+    plain = name.removesuffix(".png")
+    shown = [
+        f"{number}. {speech.short(_title(finding))}"
+        for number, finding in enumerate(result.findings, 1)
+        if _shows(finding.explanation.overlay, plain)
+    ]
+    return "; ".join(shown) or plain
+
+
+def _title(finding: ResultFinding) -> Text:
+    region = finding.location.region
+    return Text(
+        zh=f"{finding.label.zh}，{region.zh}",
+        en=f"{finding.label.en}, {region.en}",
+    )
+
+
+def _shows(overlay: OverlayRef | None, plain: str) -> bool:
+    return overlay is not None and any(i.removesuffix(".png") == plain for i in overlay.images)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Doors with a foreign language: translate, call a service, translate back."""

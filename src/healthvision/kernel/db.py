@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database: SQLite (WAL) or PostgreSQL through async SQLAlchemy.
+
+One transaction per request or job: ``Database.transaction()`` commits when the block ends well.
+On SQLite a writing transaction starts with BEGIN IMMEDIATE, since SELECT-then-INSERT of two
+clients otherwise fails with 'database is locked' whatever the time-out. Reads use ``reading()``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, TypeDecorator, Uuid, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from healthvision.kernel.clock import new_id, now
+from healthvision.kernel.errors import OutOfSpace
+from healthvision.kernel.resources import Resources
+
+Session = AsyncSession
+T = TypeVar("T")
+READ_ONLY = "hv_read_only"
+AFTER_COMMIT = "hv_after_commit"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware datetime, in UTC on every database; naive values are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware datetime into UTC (naive UTC for SQLite)."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JsonColumn = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; tables of a room live in its ``tables.py``."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own attribute)
+        datetime: UtcDateTime,
+        UUID: Uuid,
+        dict[str, Any]: JsonColumn,
+        list[Any]: JsonColumn,
+        list[str]: JsonColumn,
+        str: String,
+    }
+
+
+class OrgOwned(Base):
+    """A row that belongs to one organisation; every query on it filters by ``org_id``."""
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    org_id: Mapped[UUID] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+def async_url(url: str) -> URL:
+    """Return the URL with the async driver we use (aiosqlite, asyncpg)."""
+    parsed = make_url(url)
+    driver = "sqlite+aiosqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+asyncpg"
+    return parsed.set(drivername=driver)
+
+
+def sync_url(url: str) -> URL:
+    """Return the URL with the sync driver we use (sqlite3, psycopg)."""
+    parsed = make_url(url)
+    driver = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    return parsed.set(drivername=driver)
+
+
+def prepare_sqlite(url: str) -> None:
+    """Make the folder of a SQLite file; other databases need nothing."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _configure_sqlite(engine: AsyncEngine) -> None:
+    sync = engine.sync_engine
+
+    @event.listens_for(sync, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "busy_timeout=30000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(sync, "begin")
+    def on_begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+class Database:
+    """One database of one process (and one event loop), with the process's resources.
+
+    Sessions carry ``resources`` in ``session.info``; ``resources_of(session)`` finds them.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, resources: Resources | None = None
+    ) -> None:
+        prepare_sqlite(url)
+        self.url = url
+        self.resources = resources or Resources()
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+        if not self.is_sqlite:
+            options["pool_pre_ping"] = True
+        self.engine = create_async_engine(async_url(url), **options)
+        if self.is_sqlite:
+            _configure_sqlite(self.engine)
+        self._read_engine = self.engine.execution_options(**{READ_ONLY: True})
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Open a writing session; commits at the end of the block, rolls back on any error.
+
+        Raises OutOfSpace when the database's disk is full.
+        """
+        session = AsyncSession(self.engine, expire_on_commit=False)
+        session.info["resources"] = self.resources
+        try:
+            yield session
+            await session.commit()
+        except OperationalError as error:
+            await session.rollback()
+            if "disk is full" in str(error.orig) or "No space left" in str(error.orig):
+                raise OutOfSpace("the disk of the database is full", retry_after=30) from None
+            raise
+        except BaseException:
+            await session.rollback()
+            raise
+        finally:
+            await session.close()
+        for callback in session.info.get(AFTER_COMMIT, ()):
+            await callback()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        """Open a session for reading only; nothing is ever committed."""
+        session = AsyncSession(self._read_engine, expire_on_commit=False, autoflush=False)
+        session.info["resources"] = self.resources
+        try:
+            yield session
+        finally:
+            await asyncio.shield(session.close())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def resources_of(session: Session) -> Resources:
+    """Return the process's resources that came with the session."""
+    found: Resources = session.info["resources"]
+    return found
+
+
+def after_commit(session: Session, callback: Callable[[], Awaitable[None]]) -> None:
+    """Run a callback once the session's transaction is committed; never if it rolls back.
+
+    Only for hints that may be lost (wake-ups, caches); facts go through ``events.publish``.
+    """
+    session.info.setdefault(AFTER_COMMIT, []).append(callback)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The durable job engine (DBOS) behind ``kernel.jobs``: its tables live in our own database.
+
+Rules learnt by measurement: JSON serializer (the default is pickle), a pinned application
+version (else an edit strands queued jobs), WAL on SQLite, one workflow for every kind of job.
+"""
+
+import threading
+from typing import Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session as SyncSession
+
+from healthvision.kernel.db import Session, prepare_sqlite, sync_url
+from healthvision.kernel.jobs import DEFAULT_QUEUE, Enqueued
+
+APPLICATION = "healthvision"
+ENGINE_VERSION = "1"  # pinned by hand: raise only when queued jobs of before cannot run any more
+WORKFLOW = "hv.job"
+SCHEMA = "dbos"
+_migrating = threading.Lock()
+
+
+def sync_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """Return a sync engine for the job engine's own tables (WAL and patience on SQLite)."""
+    prepare_sqlite(url)
+    parsed = sync_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=20,
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def migrate(url: str) -> None:
+    """Create or upgrade the engine's tables; safe to call again."""
+    with _migrating:
+        prepare_sqlite(url)
+        DBOS.migrate(sync_url(url).render_as_string(hide_password=False), schema=SCHEMA)
+
+
+def worker_config(url: str, worker_id: str, threads: int, connections: Engine) -> DBOSConfig:
+    """Return the engine's configuration of one worker process."""
+    return DBOSConfig(
+        name=APPLICATION,
+        system_database_url=sync_url(url).render_as_string(hide_password=False),
+        system_database_engine=connections,
+        dbos_system_schema=SCHEMA,
+        application_version=ENGINE_VERSION,
+        executor_id=worker_id,
+        serializer=DBOSPortableJSONSerializer(),
+        log_level="ERROR",
+        run_migrations=False,
+        max_executor_threads=threads,
+    )
+
+
+class EngineQueue:
+    """A ``JobQueue`` that enqueues inside the caller's transaction."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sync_engine(url, pool_size=2)
+        self.client = DBOSClient(
+            system_database_engine=self._engine,
+            system_database_url=sync_url(url).render_as_string(hide_password=False),
+            dbos_system_schema=SCHEMA,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            lazy=True,
+        )
+
+    async def put(self, session: Session, job: Enqueued) -> None:
+        """Enqueue in the session's transaction; the same id twice is one job."""
+
+        def enqueue(sync: SyncSession) -> None:
+            self.client.enqueue_in_transaction(
+                sync.connection(), options_of(job), job.name, job.payload, 1
+            )
+
+        await session.run_sync(enqueue)
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self.client.destroy()
+        self._engine.dispose()
+
+
+def options_of(job: Enqueued) -> EnqueueOptions:
+    """Return the engine's enqueue options for a job."""
+    options = EnqueueOptions(
+        workflow_name=WORKFLOW,
+        queue_name=job.queue or DEFAULT_QUEUE,
+        workflow_id=job.id,
+        app_version=ENGINE_VERSION,
+        priority=job.priority,
+    )
+    if job.delay_s > 0:
+        options["delay_seconds"] = job.delay_s
+    return options

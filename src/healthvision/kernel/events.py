@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts that travel up: written as rows, and enqueued once per subscriber, in one transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, TypeVar, get_type_hints
+from uuid import UUID
+
+from sqlalchemy import Index, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from healthvision.kernel import jobs
+from healthvision.kernel.clock import new_id, now
+from healthvision.kernel.db import Base, OrgOwned, Session, resources_of
+from healthvision.kernel.security import Actor
+
+DELIVER = "kernel.deliver_event"
+E = TypeVar("E", bound="Event")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all facts. Subclasses are frozen dataclasses with ids only, nothing personal.
+
+    Set ``topic = "room.fact.vN"``. ``org_id`` and ``subject`` (the thing it is about) are needed.
+    """
+
+    topic: ClassVar[str] = ""
+    org_id: UUID
+    subject: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Any event as rooms see it that subscribe by topic pattern."""
+
+    id: UUID
+    topic: str
+    org_id: UUID
+    subject: UUID
+    at: datetime
+    actor: str
+    body: dict[str, Any]
+    trace_id: str | None
+
+
+class EventRow(OrgOwned):
+    """One published fact; the id is also the id receivers use to see a repeat."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_org_subject", "org_id", "subject"),)
+
+    topic: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[UUID]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    trace_id: Mapped[str | None]
+
+
+class EventDelivery(Base):
+    """One event handled by one handler, written in the handler's own transaction."""
+
+    __tablename__ = "event_deliveries"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    handler: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+Handler = Callable[[Session, Actor, Any], Awaitable[None]]
+Subscriptions = Mapping[type[Event] | str, Sequence[Handler]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscriber:
+    name: str
+    pattern: str
+    event: type[Event] | None
+    handler: Handler
+
+
+class EventRegistry:
+    """Who listens to what; filled by ``app/`` from each ``module.py``."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[str, _Subscriber] = {}
+
+    def add(self, room: str, subscriptions: Subscriptions) -> None:
+        """Register a room's subscriptions; keys are event classes or topic patterns ('a.*')."""
+        for key, handlers in subscriptions.items():
+            pattern = key if isinstance(key, str) else key.topic
+            event = None if isinstance(key, str) else key
+            for handler in handlers:
+                name = f"{room}.{getattr(handler, '__name__', 'handler')}"
+                self._subscribers[f"{name}@{pattern}"] = _Subscriber(
+                    f"{name}@{pattern}", pattern, event, handler
+                )
+
+    def matching(self, topic: str) -> list[str]:
+        """Return the names of the handlers that listen to a topic."""
+        return [s.name for s in self._subscribers.values() if fnmatchcase(topic, s.pattern)]
+
+    def find(self, name: str) -> _Subscriber | None:
+        """Return one subscriber by name, or None when the room is not in this installation."""
+        return self._subscribers.get(name)
+
+
+async def publish(session: Session, actor: Actor, event: Event) -> UUID:
+    """Write the event and one delivery job per subscriber into the session's transaction.
+
+    Returns the event's id.
+    """
+    row = EventRow(
+        id=new_id(),
+        org_id=event.org_id,
+        topic=event.topic,
+        subject=event.subject,
+        at=now(),
+        actor=f"{actor.kind}:{actor.id}",
+        body=_body(event),
+        trace_id=actor.trace_id,
+    )
+    session.add(row)
+    await session.flush()
+    for name in resources_of(session).get(EventRegistry).matching(event.topic):
+        await jobs.enqueue(
+            session,
+            DELIVER,
+            {"event_id": str(row.id), "handler": name},
+            job_id=f"{row.id}:{name}",
+        )
+    return row.id
+
+
+def _body(event: Event) -> dict[str, Any]:
+    return {
+        k: v if isinstance(v, str | int | bool | None) else str(v) for k, v in asdict(event).items()
+    }
+
+
+def _rebuild(kind: type[E], row: EventRow) -> E:
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        value = row.body.get(field.name)
+        if value is not None and hints[field.name] in (UUID, UUID | None):
+            value = UUID(value)
+        values[field.name] = value
+    return kind(**values)
+
+
+async def deliver(context: "jobs.JobContext", payload: Mapping[str, Any]) -> None:
+    """Run one handler on one event in one transaction; a second delivery does nothing."""
+    async with context.db.transaction() as session:
+        row = await session.scalar(select(EventRow).where(EventRow.id == UUID(payload["event_id"])))
+        subscriber = context.db.resources.get(EventRegistry).find(payload["handler"])
+        if row is None or subscriber is None:
+            return
+        try:
+            async with session.begin_nested():
+                session.add(EventDelivery(event_id=row.id, handler=subscriber.name))
+        except IntegrityError:
+            return
+        actor = Actor.system(row.org_id, on_behalf_of=row.actor)
+        await subscriber.handler(session, actor, _argument(subscriber, row))
+
+
+def _argument(subscriber: _Subscriber, row: EventRow) -> Event | Envelope:
+    if subscriber.event is not None:
+        return _rebuild(subscriber.event, row)
+    return Envelope(
+        id=row.id,
+        topic=row.topic,
+        org_id=row.org_id,
+        subject=row.subject,
+        at=row.at,
+        actor=row.actor,
+        body=row.body,
+        trace_id=row.trace_id,
+    )

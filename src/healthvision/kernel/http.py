@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP edge: one transaction per request, problems, strict JSON, idempotency, ETags.
+
+A room's ``api.py`` makes its router with ``router(...)``; its functions get ``SessionDep`` and
+an actor by ``requires("permission")``. The route commits after the answer is built and before
+its first byte leaves, so an answered change is a kept change.
+"""
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy import UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+from starlette.exceptions import HTTPException
+
+from healthvision.kernel import strictjson
+from healthvision.kernel.clock import monotonic
+from healthvision.kernel.db import Database, OrgOwned, Session
+from healthvision.kernel.errors import (
+    Conflict,
+    Invalid,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    TooLarge,
+)
+from healthvision.kernel.schemas import ProblemDocument
+from healthvision.kernel.security import Actor
+from healthvision.kernel.telemetry import (
+    REQUEST_SECONDS,
+    REQUESTS,
+    logger,
+    request_id_from,
+    request_id_var,
+    trace_id_from,
+    trace_id_var,
+)
+
+MAX_JSON_BYTES = 4 * 1024 * 1024
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_log = logger("kernel.http")
+
+
+class IdempotencyMismatch(Conflict):
+    """The same Idempotency-Key came with another request."""
+
+    code, title = "idempotency-mismatch", "Idempotency key used for another request"
+
+
+class MethodNotAllowed(Problem):
+    """The path exists and does not know the method."""
+
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class Authenticator(Protocol):
+    """Turns request headers into an Actor; ``identity`` provides it."""
+
+    async def authenticate(self, request: "Credentials") -> Actor:
+        """Return the actor; raises Unauthenticated."""
+        ...
+
+
+class RateLimiter(Protocol):
+    """Counts calls over all processes; raises TooMany with ``retry_after``."""
+
+    async def hit(self, actor: Actor, budget: str) -> None:
+        """Count one call of the actor against a named budget such as 'api'."""
+        ...
+
+
+class Credentials(BaseModel):
+    """What an authenticator may look at."""
+
+    method: str
+    path: str
+    headers: dict[str, str]  # lower-case names
+    cookies: dict[str, str]
+    address: str | None
+    request_id: str
+    trace_id: str
+
+
+class IdempotencyRow(OrgOwned):
+    """A POST that was made with an Idempotency-Key, and its answer."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("org_id", "account", "key"),)
+
+    account: Mapped[str]
+    key: Mapped[str]
+    request_sha256: Mapped[str]
+    status: Mapped[int | None]
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[str | None]  # base64
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class _Replay(Exception):
+    def __init__(self, response: Response) -> None:
+        super().__init__("replayed")
+        self.response = response
+
+
+class EdgeRequest(Request):
+    """A request whose JSON is read strictly and whose body is bounded."""
+
+    async def body(self) -> bytes:
+        """Return the body; raises TooLarge over ``MAX_JSON_BYTES``."""
+        if not hasattr(self, "_body"):
+            chunks, size = [], 0
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > MAX_JSON_BYTES:
+                    raise TooLarge("the request body is over the limit", limit=MAX_JSON_BYTES)
+                chunks.append(chunk)
+            self._body = b"".join(chunks)
+        return self._body
+
+    async def json(self) -> Any:
+        """Return the body as strictly read JSON."""
+        return strictjson.loads(await self.body())
+
+
+class EdgeRoute(APIRoute):
+    """Runs each request in one transaction that ends before the answer leaves."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler with the transaction, idempotency and ETag."""
+        original = super().get_route_handler()
+
+        async def handle(plain: Request) -> Response:
+            request = EdgeRequest(plain.scope, plain.receive)
+            db = database_of(request)
+            reading = request.method in READ_METHODS
+            try:
+                async with db.reading() if reading else db.transaction() as session:
+                    request.state.session = session
+                    response = await original(request)
+                    await _remember(request, session, response)
+            except _Replay as replay:
+                return replay.response
+            return _with_etag(request, response)
+
+        return handle
+
+
+def database_of(request: Request) -> Database:
+    """Return the process's database."""
+    found: Database = request.app.state.db
+    return found
+
+
+async def _session(request: Request) -> Session:
+    found: Session = request.state.session
+    return found
+
+
+SessionDep = Annotated[Session, Depends(_session)]
+
+
+def credentials_of(request: Request) -> Credentials:
+    """Return what authenticators may look at."""
+    return Credentials(
+        method=request.method,
+        path=request.url.path,
+        headers={k.lower(): v for k, v in request.headers.items()},
+        cookies=dict(request.cookies),
+        address=request.client.host if request.client else None,
+        request_id=request_id_var.get() or request_id_from(None),
+        trace_id=trace_id_var.get() or trace_id_from(None),
+    )
+
+
+async def authenticate(request: Request, budget: str | None = "api") -> Actor:
+    """Return the caller and count the call; raises Unauthenticated or TooMany."""
+    resources = database_of(request).resources
+    authenticator = resources.get(Authenticator)  # type: ignore[type-abstract]
+    actor = await authenticator.authenticate(credentials_of(request))
+    request.state.actor = actor
+    if budget is not None:
+        await resources.get(RateLimiter).hit(actor, budget)  # type: ignore[type-abstract]
+    return actor
+
+
+def requires(permission: str | None, *, budget: str | None = "api") -> Any:
+    """Return a dependency that gives the Actor and checks one permission.
+
+    Use as ``Writer = Annotated[Actor, requires("bookmarks:write")]``. ``None`` asks only for a
+    known caller. Raises Unauthenticated (401), Forbidden (403) or TooMany (429).
+    """
+
+    async def dependency(request: Request) -> Actor:
+        actor = await authenticate(request, budget)
+        if permission is not None:
+            actor.require(permission)
+        await _replay_or_claim(request, actor)
+        return actor
+
+    dependency.__hv_permission__ = permission  # type: ignore[attr-defined]
+    return Depends(dependency)
+
+
+async def _replay_or_claim(request: Request, actor: Actor) -> None:
+    key = request.headers.get("idempotency-key")
+    if request.method != "POST" or key is None or not hasattr(request.state, "session"):
+        return
+    if not 8 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
+        raise Invalid("Idempotency-Key: 8 to 200 printable ASCII characters")
+    session: Session = request.state.session
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    digest.update(await request.body())
+    row = IdempotencyRow(
+        org_id=actor.org_id, account=actor.id, key=key, request_sha256=digest.hexdigest()
+    )
+    try:
+        async with session.begin_nested():
+            session.add(row)
+        request.state.idempotency = row
+        return
+    except IntegrityError:
+        pass
+    mine = (
+        IdempotencyRow.org_id == actor.org_id,
+        IdempotencyRow.account == actor.id,
+        IdempotencyRow.key == key,
+    )
+    before = (await session.scalars(select(IdempotencyRow).where(*mine))).one()
+    if before.request_sha256 != digest.hexdigest():
+        raise IdempotencyMismatch("this Idempotency-Key was used for another request")
+    headers = {**(before.headers or {}), "Idempotency-Replayed": "true"}
+    body = base64.b64decode(before.body or "")
+    raise _Replay(Response(body, before.status or 200, headers))
+
+
+async def _remember(request: Request, session: Session, response: Response) -> None:
+    row: IdempotencyRow | None = getattr(request.state, "idempotency", None)
+    if row is None or not isinstance(response, Response) or not hasattr(response, "body"):
+        return
+    row.status = response.status_code
+    row.headers = {k: v for k, v in response.headers.items() if k != "content-length"}
+    row.body = base64.b64encode(bytes(response.body)).decode()
+    await session.flush()
+
+
+def etag_of(body: bytes) -> str:
+    """Return the entity tag of a JSON answer."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _with_etag(request: Request, response: Response) -> Response:
+    if request.method != "GET" or response.status_code != 200:
+        return response
+    if not isinstance(response, JSONResponse) or "etag" in response.headers:
+        return response
+    tag = etag_of(bytes(response.body))
+    response.headers["ETag"] = tag
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    wanted = request.headers.get("if-none-match", "")
+    if wanted and tag in {t.strip().removeprefix("W/") for t in wanted.split(",")}:
+        return Response(status_code=304, headers={"ETag": tag})
+    return response
+
+
+def check_if_match(request: Request, current: BaseModel) -> None:
+    """Raise PreconditionFailed when If-Match is sent and names another version."""
+    wanted = request.headers.get("if-match")
+    if wanted is None or wanted.strip() == "*":
+        return
+    tag = etag_of(bytes(JSONResponse(current.model_dump(mode="json")).body))
+    if tag not in {t.strip() for t in wanted.split(",")}:
+        raise PreconditionFailed("the thing was changed since you read it")
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """Return the problem+json answer of a Problem."""
+    document: dict[str, Any] = {**problem.document(), "request_id": request_id_var.get()}
+    errors = getattr(problem, "errors", None)
+    if errors is not None:
+        document["errors"] = errors
+    headers = {}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(document, problem.status, headers, media_type="application/problem+json")
+
+
+class FieldErrors(Invalid):
+    """One or more fields of the request are wrong; ``errors`` names each."""
+
+    code, title = "invalid-fields", "Fields not valid"
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        first = errors[0] if errors else {"field": "body", "message": "not valid"}
+        super().__init__(f"{first['field']}: {first['message']}")
+        self.errors = errors
+
+
+_BY_STATUS: dict[int, type[Problem]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed}
+
+
+async def _on_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _on_validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(p) for p in e["loc"]), "message": e["msg"], "kind": e["type"]}
+        for e in error.errors()
+    ]
+    return problem_response(FieldErrors(errors))
+
+
+async def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code, Malformed)
+    return problem_response(kind(str(error.detail)))
+
+
+async def _on_bug(_request: Request, error: Exception) -> Response:
+    _log.error("unhandled error", exc_info=error)
+    return problem_response(Problem("an unexpected error; the request id leads to its log"))
+
+
+class EdgeMiddleware:
+    """Gives each request its ids, its security headers and its metrics (plain ASGI)."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {k: v.decode("latin-1") for k, v in scope["headers"]}
+        request_id = request_id_from(headers.get(b"x-request-id"))
+        request_id_var.set(request_id)
+        trace_id_var.set(trace_id_from(headers.get(b"traceparent")))
+        started, status = monotonic(), 500
+
+        async def send_with_ids(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_ids)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(route, scope["method"], str(status)).inc()
+            REQUEST_SECONDS.labels(route, scope["method"]).observe(monotonic() - started)
+
+
+def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    texts = {
+        400: "Malformed request",
+        401: "Sign-in required",
+        403: "Not allowed",
+        404: "Not found, or not in this organisation",
+        409: "Conflict with what is stored",
+        412: "Precondition failed",
+        413: "Over a size limit",
+        422: "Input not valid",
+        429: "Over the rate limit",
+        503: "Temporarily unavailable",
+        507: "Storage is full",
+    }
+    return {
+        s: {
+            "description": texts[s],
+            "model": ProblemDocument,
+            "content": {"application/problem+json": {}},
+        }
+        for s in statuses
+    }
+
+
+COMMON_RESPONSES = _responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503, 507)
+
+
+def router(prefix: str, tag: str) -> APIRouter:
+    """Return a router whose routes run on the edge and document every error status."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=EdgeRoute, responses=COMMON_RESPONSES)
+
+
+def install_edge(app: FastAPI, db: Database) -> None:
+    """Put the database, the problem translators and the middleware into an application."""
+    app.state.db = db
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(EdgeMiddleware)
+
+
+def path_uuid(value: str) -> UUID:
+    """Read an id from a path; raises NotFound, since no thing has such an id."""
+    try:
+        return UUID(value)
+    except ValueError:
+        raise NotFound("there is no such thing") from None
+
+
+def negotiated(headers: Mapping[str, str], default: str) -> str:
+    """Return the language of an answer, 'zh' or 'en', by Accept-Language."""
+    wanted = headers.get("accept-language", "").lower()
+    return "zh" if wanted.startswith("zh") else "en" if wanted.startswith("en") else default

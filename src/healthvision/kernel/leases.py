@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leased rows: one holder at a time over all processes, with a fencing number."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from healthvision.kernel.clock import now
+from healthvision.kernel.db import Base, Session
+
+
+class Lease(Base):
+    """A named right that ends by itself."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
+    fence: Mapped[int] = mapped_column(default=1)
+
+
+class WorkerHeartbeat(Base):
+    """A sign of life of one worker process."""
+
+    __tablename__ = "worker_heartbeats"
+
+    worker_id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+async def acquire(session: Session, name: str, holder: str, seconds: float) -> int | None:
+    """Take or renew a lease; returns its fencing number, or None when another holds it.
+
+    The number grows each time the holder changes.
+    """
+    at = now()
+    until = at + timedelta(seconds=seconds)
+    renewed = await session.execute(
+        update(Lease).where(Lease.name == name, Lease.holder == holder).values(until=until)
+    )
+    if renewed.rowcount == 0:  # type: ignore[attr-defined]
+        taken = await session.execute(
+            update(Lease)
+            .where(Lease.name == name, Lease.until < at)
+            .values(holder=holder, until=until, fence=Lease.fence + 1)
+        )
+        if taken.rowcount == 0 and not await _insert(session, name, holder, until):  # type: ignore[attr-defined]
+            return None
+    return await session.scalar(select(Lease.fence).where(Lease.name == name))
+
+
+async def _insert(session: Session, name: str, holder: str, until: datetime) -> bool:
+    if await session.scalar(select(Lease.name).where(Lease.name == name)) is not None:
+        return False
+    try:
+        async with session.begin_nested():
+            session.add(Lease(name=name, holder=holder, until=until, fence=1))
+    except IntegrityError:
+        return False
+    return True
+
+
+async def release_all(session: Session, holder: str) -> None:
+    """Give back every lease of a holder (at a clean stop)."""
+    past = now() - timedelta(seconds=1)
+    await session.execute(update(Lease).where(Lease.holder == holder).values(until=past))

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed settings: one small class per room, from environment or one TOML file."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+CONFIG_FILE_VARIABLE = "HV_CONFIG"
+
+
+class RoomSettings(BaseSettings):
+    """Base of a room's settings; environment ``HV_<ROOM>_<FIELD>`` wins over TOML ``[room]``.
+
+    Subclass with ``class ArchiveSettings(RoomSettings, room="archive")``. Every field has a
+    default and a description: the reference page is made from them.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    room: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type["RoomSettings"]]] = {}
+
+    def __init_subclass__(cls, room: str = "core", **kwargs: Any) -> None:
+        """Name the room, which gives the environment prefix and the TOML table."""
+        super().__init_subclass__(**kwargs)
+        cls.room = room
+        cls.model_config["env_prefix"] = "HV_" if room == "core" else f"HV_{room.upper()}_"
+        RoomSettings.registry[room] = cls
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order: arguments, environment, TOML file, defaults."""
+        toml = InitSettingsSource(settings_cls, init_kwargs=_toml_table(cls.room))
+        return init_settings, env_settings, toml
+
+
+def _toml_table(room: str) -> dict[str, Any]:
+    path = os.environ.get(CONFIG_FILE_VARIABLE)
+    if not path:
+        return {}
+    with Path(path).open("rb") as file:
+        table = tomllib.load(file).get(room, {})
+    return {str(k): v for k, v in table.items()}
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "healthvision"
+
+
+def _default_key_file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "healthvision" / "master.key"
+
+
+class CoreSettings(RoomSettings, room="core"):
+    """Settings every role reads (prefix ``HV_``, TOML table ``[core]``)."""
+
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Folder for database, objects and staging in the embedded mode.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL; empty: SQLite file in data_dir. "
+        "PostgreSQL: postgresql://user:password@host/name",
+    )
+    database_pool_size: int = Field(default=10, ge=1, description="Connections per process.")
+    public_url: str = Field(
+        default="http://127.0.0.1:8080", description="Address of the API as users see it."
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on.")
+    master_key_file: Path = Field(
+        default_factory=_default_key_file,
+        description="File with the 32-byte master key (hex); outside data_dir; made if absent.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="Redis for rate limits and caches; empty: database and memory."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(default=True, description="JSON lines (ECS names) instead of text.")
+    worker_id: str = Field(
+        default="", description="Name of this worker; empty: host name, process id and time."
+    )
+    worker_threads: int = Field(
+        default=4, ge=1, description="Jobs of the default queue that run at once per worker."
+    )
+    analysis_slots: int = Field(
+        default=1, ge=1, description="Routine analyses that run at once per worker."
+    )
+    worker_stale_s: float = Field(
+        default=15.0, gt=1, description="Silence after which a worker's jobs are taken over."
+    )
+
+    def resolved_database_url(self) -> str:
+        """Return the SQLAlchemy URL without a driver name."""
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{self.data_dir / 'healthvision.db'}"

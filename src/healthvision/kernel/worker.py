@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker process: runs jobs, renews its heartbeat, takes over the jobs of dead workers.
+
+Jobs run on an event loop of the worker's own thread; the engine's threads only wait for them.
+"""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from dbos import DBOS
+from sqlalchemy import Engine, delete, select
+
+from healthvision.kernel import engine, strictjson
+from healthvision.kernel.clock import monotonic, new_id, now
+from healthvision.kernel.db import Database
+from healthvision.kernel.errors import Problem
+from healthvision.kernel.jobs import (
+    DEFAULT_QUEUE,
+    Enqueued,
+    Job,
+    JobContext,
+    JobQueue,
+    JobRegistry,
+    Periodic,
+)
+from healthvision.kernel.leases import WorkerHeartbeat, acquire, release_all
+from healthvision.kernel.settings import CoreSettings
+from healthvision.kernel.telemetry import JOB_SECONDS, JOBS, WORKERS_TAKEN_OVER, logger
+
+LEASE_S = 6.0
+BUG_ATTEMPTS = 3
+POLL_S = 0.1
+_log = logger("kernel.worker")
+
+Opener = Callable[[], AbstractAsyncContextManager[Database]]
+
+
+class JobFailed(Exception):
+    """The last try of a job failed; the engine keeps it as a dead letter."""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    error: str | None = None
+    retry_in: float | None = None
+
+
+@dataclass(slots=True)
+class Worker:
+    """Start with ``start()``, stop with ``stop()``; both are called from any thread."""
+
+    core: CoreSettings
+    open_database: Opener  # opens a started database on the worker's own loop
+    worker_id: str = ""
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _thread: threading.Thread | None = None
+    _ready: threading.Event = field(default_factory=threading.Event)
+    _stopping: asyncio.Event | None = None
+    _db: Database | None = None
+    _connections: Engine | None = None
+    _failure: BaseException | None = None
+    _leases: dict[str, float] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Open the database on the worker's loop, launch the engine and begin to listen."""
+        started = now().strftime("%H%M%S")
+        default_id = f"{socket.gethostname()}-{os.getpid()}-{started}-{new_id().hex[-6:]}"
+        self.worker_id = self.worker_id or self.core.worker_id or default_id
+        self._thread = threading.Thread(target=self._run_loop, name="hv-worker", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        self._launch_engine()
+
+    def stop(self) -> None:
+        """Stop listening, let running jobs be taken over, close the database."""
+        DBOS.destroy(destroy_registry=True)
+        if self._connections is not None:
+            self._connections.dispose()
+        if self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def _launch_engine(self) -> None:
+        db = self._database()
+        queues = {
+            DEFAULT_QUEUE: self.core.worker_threads,
+            **db.resources.get(JobRegistry).queues,
+        }
+        threads = sum(queues.values()) + 4
+        self._connections = engine.sync_engine(db.url, pool_size=threads)
+        config = engine.worker_config(db.url, self.worker_id, threads, self._connections)
+        DBOS(config=config)
+        DBOS.workflow(name=engine.WORKFLOW)(self._workflow())
+        DBOS.launch()
+        for name, concurrency in queues.items():
+            DBOS.register_queue(
+                name,
+                worker_concurrency=concurrency,
+                polling_interval_sec=POLL_S,
+                on_conflict="always_update",
+            )
+
+    def _workflow(self) -> Callable[[str, str, int], None]:
+        def hv_job(name: str, payload: str, attempt: int) -> None:
+            job_id = str(DBOS.workflow_id)
+            future = asyncio.run_coroutine_threadsafe(
+                self._execute(name, payload, job_id, attempt), self._loop
+            )
+            outcome = future.result()
+            if outcome.error is not None:
+                raise JobFailed(outcome.error)
+
+        return hv_job
+
+    async def _execute(self, name: str, payload: str, job_id: str, attempt: int) -> _Outcome:
+        db = self._database()
+        job = db.resources.get(JobRegistry).jobs.get(name)
+        if job is None:
+            return _Outcome(error=f"no job {name} in this installation")
+        context = JobContext(db, job_id.split("~")[0], attempt, self.worker_id)
+        arguments: Mapping[str, Any] = strictjson.loads(payload)
+        begun = monotonic()
+        outcome = await self._attempt(job, context, arguments)
+        JOB_SECONDS.labels(name).observe(monotonic() - begun)
+        if outcome.retry_in is not None:
+            JOBS.labels(name, "retry").inc()
+            await self._enqueue_retry(db, job, payload, context, outcome.retry_in)
+            return _Outcome()
+        if outcome.error is not None and job.on_failed is not None:
+            await self._guarded(job.on_failed(context, {**arguments, "error": outcome.error}))
+        JOBS.labels(name, "failed" if outcome.error else "done").inc()
+        return outcome
+
+    async def _attempt(
+        self, job: Job, context: JobContext, arguments: Mapping[str, Any]
+    ) -> _Outcome:
+        delay = job.first_delay_s * 2 ** (context.attempt - 1)
+        try:
+            await job.handler(context, arguments)
+        except Problem as problem:
+            text = f"{problem.code}: {problem.detail}"
+            _log.warning("job refused", job=job.name, job_id=context.job_id, problem=text)
+            again = problem.retry and context.attempt < job.attempts
+            wait = max(delay, problem.retry_after or 0)
+            return _Outcome(text, wait if again else None)
+        except Exception as error:
+            _log.error("job crashed", job=job.name, job_id=context.job_id, exc_info=error)
+            again = context.attempt < min(job.attempts, BUG_ATTEMPTS)
+            return _Outcome(f"internal error: {type(error).__name__}", delay if again else None)
+        return _Outcome()
+
+    async def _enqueue_retry(
+        self, db: Database, job: Job, payload: str, context: JobContext, delay_s: float
+    ) -> None:
+        queue = db.resources.get(JobQueue)  # type: ignore[type-abstract]
+        assert isinstance(queue, engine.EngineQueue)
+        number = context.attempt + 1
+        entry = Enqueued(f"{context.job_id}~{number}", job.name, payload, job.queue, 50, delay_s)
+        await asyncio.to_thread(
+            queue.client.enqueue, engine.options_of(entry), job.name, payload, number
+        )
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            _log.error("background work failed", exc_info=error)
+
+    def _database(self) -> Database:
+        assert self._db is not None
+        return self._db
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _main(self) -> None:
+        self._stopping = asyncio.Event()
+        async with self.open_database() as db:
+            self._db = db
+            await self._beat(db)
+            tasks = [asyncio.create_task(self._heartbeat(db))]
+            for periodic in db.resources.get(JobRegistry).periodics:
+                tasks.append(asyncio.create_task(self._repeat(db, periodic)))
+            self._ready.set()
+            await self._stopping.wait()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            async with db.transaction() as session:
+                await release_all(session, self.worker_id)
+                mine = WorkerHeartbeat.worker_id == self.worker_id
+                await session.execute(delete(WorkerHeartbeat).where(mine))
+
+    async def _beat(self, db: Database) -> None:
+        async with db.transaction() as session:
+            row = await session.get(WorkerHeartbeat, self.worker_id)
+            if row is None:
+                row = WorkerHeartbeat(
+                    worker_id=self.worker_id,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    started_at=now(),
+                    seen_at=now(),
+                )
+                session.add(row)
+            row.seen_at = now()
+
+    async def _heartbeat(self, db: Database) -> None:
+        interval = self.core.worker_stale_s / 5
+        while True:
+            await self._guarded(self._beat(db))
+            await self._guarded(self._take_over(db))
+            await asyncio.sleep(interval)
+
+    async def _take_over(self, db: Database) -> None:
+        """Resume the pending jobs of workers that are dead (silent, or a dead process here)."""
+        stale_before = now() - timedelta(seconds=self.core.worker_stale_s)
+        async with db.reading() as session:
+            rows = (await session.scalars(select(WorkerHeartbeat))).all()
+        dead = [r.worker_id for r in rows if self._is_dead(r, stale_before)]
+        queue = db.resources.get(JobQueue)  # type: ignore[type-abstract]
+        assert isinstance(queue, engine.EngineQueue)
+        for worker_id in dead:
+            count = await asyncio.to_thread(_resume_jobs_of, queue, worker_id)
+            WORKERS_TAKEN_OVER.inc(count)
+            _log.warning("took over a dead worker", dead_worker=worker_id, jobs=count)
+            async with db.transaction() as session:
+                gone = WorkerHeartbeat.worker_id == worker_id
+                await session.execute(delete(WorkerHeartbeat).where(gone))
+
+    def _is_dead(self, row: WorkerHeartbeat, stale_before: datetime) -> bool:
+        if row.worker_id == self.worker_id:
+            return False
+        if row.seen_at < stale_before:
+            return True
+        return row.host == socket.gethostname() and not _process_lives(row.pid)
+
+    async def _repeat(self, db: Database, periodic: Periodic) -> None:
+        context = JobContext(db, f"periodic:{periodic.name}", 1, self.worker_id)
+        while True:
+            await asyncio.sleep(periodic.every_s)
+            await self._guarded(self._run_periodic(db, periodic, context))
+
+    async def _run_periodic(self, db: Database, periodic: Periodic, context: JobContext) -> None:
+        if monotonic() > self._leases.get(periodic.name, 0.0):
+            async with db.transaction() as session:
+                held = await acquire(session, f"periodic:{periodic.name}", self.worker_id, LEASE_S)
+            if held is None:
+                return
+            self._leases[periodic.name] = monotonic() + LEASE_S / 3
+        await periodic.handler(context)
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _resume_jobs_of(queue: engine.EngineQueue, worker_id: str) -> int:
+    pending = queue.client.list_workflows(
+        status="PENDING", executor_id=worker_id, load_input=False, load_output=False
+    )
+    for workflow in pending:
+        queue.client.resume_workflow(
+            workflow.workflow_id, queue_name=workflow.queue_name or DEFAULT_QUEUE
+        )
+    return len(pending)
