@@ -3,8 +3,8 @@
 
 Droid Sans Fallback has no Latin letters, so both are merged into one TrueType file: DejaVu for
 Latin, Greek and symbols; Droid for GB2312, full-width punctuation and characters that are common
-in personal names. The glyphs are not changed, only chosen and scaled to one grid. Needs the Debian packages fonts-droid-fallback and fonts-dejavu-core
-(fonts-dejavu-extra for the condensed width) and fontTools:
+in personal names. The glyphs are not changed, only chosen and scaled to one grid. Needs fontTools
+and the Debian packages fonts-droid-fallback and fonts-dejavu-extra:
 
     python scripts/make_report_font.py --out src/healthvision/formats/reports/fonts
 """

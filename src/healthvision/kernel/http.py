@@ -8,6 +8,7 @@ its first byte leaves, so an answered change is a kept change.
 
 import base64
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -151,6 +152,10 @@ class EdgeRoute(APIRoute):
                     await _remember(request, session, response)
             except _Replay as replay:
                 return replay.response
+            except HTTPException as error:
+                if isinstance(error.__cause__, Problem):  # FastAPI hides it while reading a body
+                    raise error.__cause__ from None
+                raise
             return _with_etag(request, response)
 
         return handle
@@ -254,17 +259,19 @@ async def _remember(request: Request, session: Session, response: Response) -> N
     await session.flush()
 
 
-def etag_of(body: bytes) -> str:
-    """Return the entity tag of a JSON answer."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def etag_of(document: Any) -> str:
+    """Return the entity tag of a JSON document, whatever its order and white space."""
+    return f'"{hashlib.sha256(strictjson.dumps(document).encode()).hexdigest()[:32]}"'
 
 
 def _with_etag(request: Request, response: Response) -> Response:
     if request.method != "GET" or response.status_code != 200:
         return response
-    if not isinstance(response, JSONResponse) or "etag" in response.headers:
+    body = getattr(response, "body", None)
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if body is None or not is_json or "etag" in response.headers:
         return response
-    tag = etag_of(bytes(response.body))
+    tag = etag_of(json.loads(bytes(body)))
     response.headers["ETag"] = tag
     response.headers.setdefault("Cache-Control", "private, no-cache")
     wanted = request.headers.get("if-none-match", "")
@@ -278,7 +285,7 @@ def check_if_match(request: Request, current: BaseModel) -> None:
     wanted = request.headers.get("if-match")
     if wanted is None or wanted.strip() == "*":
         return
-    tag = etag_of(bytes(JSONResponse(current.model_dump(mode="json")).body))
+    tag = etag_of(current.model_dump(mode="json"))
     if tag not in {t.strip() for t in wanted.split(",")}:
         raise PreconditionFailed("the thing was changed since you read it")
 

@@ -90,6 +90,11 @@ class Worker:
         if self._thread is not None:
             self._thread.join(timeout=30)
 
+    def check(self) -> None:
+        """Raise what ended the worker's loop, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
     def _launch_engine(self) -> None:
         db = self._database()
         queues = {

@@ -20,8 +20,12 @@ class AuditEvent(Base):
 
     __tablename__ = "audit_events"
     __table_args__ = (
-        Index("ix_audit_events_unsealed", "id", sqlite_where=text("sequence IS NULL"),
-              postgresql_where=text("sequence IS NULL")),
+        Index(
+            "ix_audit_events_unsealed",
+            "id",
+            sqlite_where=text("sequence IS NULL"),
+            postgresql_where=text("sequence IS NULL"),
+        ),
         Index("ix_audit_events_org_at", "org_id", "at_us", "id"),
         Index("ix_audit_events_org_subject", "org_id", "subject"),
         Index("ix_audit_events_org_patient", "org_id", "patient_id"),

@@ -2,26 +2,27 @@
 """Group commit: concurrent callers' audit rows go into one transaction, awaited by each."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from healthvision.domains.audit.errors import AuditUnavailable
+from healthvision.domains.audit.rows import RowValues, to_us
 from healthvision.domains.audit.settings import AuditSettings
 from healthvision.domains.audit.tables import AuditEvent
-from healthvision.kernel.clock import monotonic
+from healthvision.kernel import strictjson
+from healthvision.kernel.clock import monotonic, new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import OutOfSpace
 from healthvision.kernel.telemetry import logger
 
 MAX_BATCH = 1000
 MAX_WAITING = 20_000
+PixelKey = tuple[UUID, str, UUID]  # organisation, account and session, study
 _log = logger("audit.writer")
-RowValues = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -36,10 +37,29 @@ class PixelWindow:
 
     opening: RowValues
     opened: float  # monotonic seconds
-    written: asyncio.Future[None] | None = None
+    written: asyncio.Task[None] | None = None
     reads: int = 0
     size: int = 0
     timer: asyncio.TimerHandle | None = None
+
+
+def closing_row(window: PixelWindow) -> RowValues:
+    """Return the second row of a window, with what was read in it."""
+    moment = now()
+    seconds = round(monotonic() - window.opened, 3)
+    detail = {
+        "window": window.opening["id"].hex,
+        "reads": window.reads,
+        "bytes": window.size,
+        "seconds": seconds,
+    }
+    return {
+        **window.opening,
+        "id": new_id(),
+        "at_us": to_us(moment),
+        "action": f"{window.opening['action']}_total",
+        "detail": strictjson.dumps(detail),
+    }
 
 
 @dataclass(slots=True)
@@ -49,7 +69,7 @@ class AuditWriter:
     db: Database
     settings: AuditSettings = field(default_factory=AuditSettings)
     commits: int = 0
-    windows: dict[tuple[UUID, str, UUID], PixelWindow] = field(default_factory=dict)
+    windows: dict[PixelKey, PixelWindow] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
     _flusher: asyncio.Task[None] | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -111,32 +131,32 @@ class AuditWriter:
                 )
 
     async def pixels(
-        self, key: tuple[UUID, str, UUID], row: RowValues, *, count: int, size: int
+        self, key: PixelKey, make_row: Callable[[], RowValues], *, count: int, size: int
     ) -> None:
         """Count pixel reads; the first of a window is written before this returns.
 
-        ``key``: organisation, actor id, study. ``row``: the window's opening row. Raises
-        AuditUnavailable (503) when the opening row cannot be written.
+        ``make_row`` gives the opening row of a new window. Raises AuditUnavailable (503) when
+        that row cannot be written.
         """
         window = self.windows.get(key)
         if window is not None and monotonic() - window.opened >= self.settings.pixel_window_s:
             self._close_later(key)
             window = None
         if window is None:
-            window = self._open(key, row)
+            window = self._open(key, make_row())
         if window.written is not None:
             await self._opening(key, window)
         window.reads += count
         window.size += size
 
-    def _open(self, key: tuple[UUID, str, UUID], row: RowValues) -> PixelWindow:
+    def _open(self, key: PixelKey, row: RowValues) -> PixelWindow:
         loop = asyncio.get_running_loop()
         window = PixelWindow(row, monotonic(), loop.create_task(self.write([row])))
         self.windows[key] = window
         window.timer = loop.call_later(self.settings.pixel_window_s, self._close_later, key)
         return window
 
-    async def _opening(self, key: tuple[UUID, str, UUID], window: PixelWindow) -> None:
+    async def _opening(self, key: PixelKey, window: PixelWindow) -> None:
         assert window.written is not None
         try:
             await asyncio.shield(window.written)
@@ -148,7 +168,7 @@ class AuditWriter:
             raise
         window.written = None
 
-    def _close_later(self, key: tuple[UUID, str, UUID]) -> None:
+    def _close_later(self, key: PixelKey) -> None:
         window = self.windows.pop(key, None)
         if window is None:
             return

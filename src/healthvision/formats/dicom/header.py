@@ -282,8 +282,8 @@ class _Values:
         return str(self.json.get(tag, {}).get("InlineBinary", ""))
 
 
-def _uids(values: _Values, tokens: Tokens, notes: list[str]) -> dict[str, str]:
-    out: dict[str, str] = {}
+def _uids(values: _Values, tokens: Tokens, notes: list[str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
     if values.text("00080016") == DICOMDIR_CLASS or _meta_uid(tokens, 0x00020002) == DICOMDIR_CLASS:
         raise DicomRefused("dicomdir", "A DICOMDIR is an index of files, not an object.")
     for name, tag in (
@@ -332,7 +332,7 @@ def _patient(values: _Values) -> dict[str, Any]:
 
 
 def age_years(age: str, birth: str, study: str) -> int | None:
-    """Return whole years from Patient's Age (AS), else from birth and study date; None if unknown."""
+    """Return whole years from Patient's Age (AS), else from the dates; None when unknown."""
     match = _AGE.match(age)
     if match:
         per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 from healthvision.formats.dicom.charset import decode, encodings
 from healthvision.formats.dicom.part10 import PIXEL_TAGS, Buffer, Element, Tokens

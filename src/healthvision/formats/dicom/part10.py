@@ -12,7 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field, replace
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 from healthvision.formats.dicom.errors import DicomRefused
 
@@ -108,7 +108,7 @@ class _State:
     count: int = 0
     fragments: Fragments | None = None
     notes: list[str] = field(default_factory=list)
-    unpack4: struct.Struct = struct.Struct("<HHHH")
+    unpack4: struct.Struct = field(default_factory=lambda: struct.Struct("<HHHH"))
 
 
 def is_uid(text: str) -> bool:

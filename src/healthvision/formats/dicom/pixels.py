@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pydicom
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from healthvision.clinical.volume import Array

@@ -12,13 +12,13 @@ from pydicom import Dataset
 
 from healthvision.clinical.result import Text
 from healthvision.clinical.study import GeometryNote, SeriesHeader, SeriesImage, SliceRef
-from healthvision.clinical.volume import Volume
+from healthvision.clinical.volume import Array, Volume
 from healthvision.formats.dicom.errors import DicomRefused, NotAVolume
 from healthvision.formats.dicom.geometry import FramePlace, frame_places
 from healthvision.formats.dicom.grid import Grid, plan_grid
 from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.formats.dicom.pixels import decode_frame
-from healthvision.formats.dicom.stack import StackFiller
+from healthvision.formats.dicom.stack import Load, StackFiller
 
 Reader = bytes | os.PathLike[str] | Dataset | Callable[[], bytes]
 
@@ -305,12 +305,8 @@ def _fill(
     return SeriesImage(header_of(headers), volume, tuple(refs), tuple(notes))
 
 
-def _loader(
-    readers: list[Reader], headers: list[InstanceHeader], place: FramePlace
-) -> "Callable[[], tuple[FramePlace, InstanceHeader, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]":
-    def load() -> tuple[
-        FramePlace, InstanceHeader, np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-    ]:
+def _loader(readers: list[Reader], headers: list[InstanceHeader], place: FramePlace) -> Load:
+    def load() -> tuple[FramePlace, InstanceHeader, Array]:
         header = headers[place.source]
         raw = _bytes_or_path(readers[place.source])
         data = raw if isinstance(raw, bytes) else raw.read_bytes()

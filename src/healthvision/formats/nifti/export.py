@@ -2,11 +2,14 @@
 """A Volume as a NIfTI-1 file."""
 
 import gzip
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 
 from healthvision.clinical.volume import Volume
+
+_Image: Any = nib.Nifti1Image
 
 
 def from_volume(series: Volume) -> bytes:
@@ -19,8 +22,9 @@ def from_volume(series: Volume) -> bytes:
     affine[:3, :3] = series.affine[:3, [2, 1, 0]]
     affine[:3, 3] = series.origin
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-    image = nib.Nifti1Image(voxels.transpose(2, 1, 0), affine + 0.0, dtype=voxels.dtype)
+    image: Any = _Image(voxels.transpose(2, 1, 0), affine + 0.0, dtype=voxels.dtype)
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
     image.header.set_xyzt_units("mm")
-    return gzip.compress(image.to_bytes(), compresslevel=3, mtime=0)
+    data: bytes = image.to_bytes()
+    return gzip.compress(data, compresslevel=3, mtime=0)

@@ -8,7 +8,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +19,10 @@ from healthvision.formats.nifti.errors import NiftiRefused
 
 MAX_DATA_BYTES = 2 << 30
 MAX_OFFSET = 16 << 20
-_SIZE = {348: (nib.Nifti1Header, b"n+1\0"), 540: (nib.Nifti2Header, b"n+2\0\r\n\x1a\n")}
+_SIZE: dict[int, tuple[Any, bytes]] = {
+    348: (nib.Nifti1Header, b"n+1\0"),
+    540: (nib.Nifti2Header, b"n+2\0\r\n\x1a\n"),
+}
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 
 
@@ -89,7 +92,7 @@ def _read(stream: BinaryIO, max_bytes: int) -> NiftiVolume:
     return NiftiVolume(stored, slope, intercept, _affine(header), digest.hexdigest())
 
 
-def _header(head: bytes, stream: BinaryIO) -> nib.Nifti1Header:
+def _header(head: bytes, stream: BinaryIO) -> Any:
     if len(head) < 348:
         raise NiftiRefused("not-nifti", "The file is shorter than a NIfTI header.")
     sizes = {int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")}
@@ -108,7 +111,7 @@ def _header(head: bytes, stream: BinaryIO) -> nib.Nifti1Header:
     return kind(head, endianness=order, check=False)
 
 
-def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
+def _shape(header: Any) -> tuple[int, int, int]:
     dim = [int(d) for d in header["dim"]]
     if not 2 <= dim[0] <= 7 or any(d < 1 for d in dim[1 : min(dim[0], 3) + 1]):
         raise NiftiRefused("dimensions", "The dimensions are not plausible.")
@@ -120,9 +123,9 @@ def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
     return dim[1], dim[2], nz
 
 
-def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
+def _dtype(header: Any) -> np.dtype[np.generic]:
     try:
-        dtype = header.get_data_dtype()
+        dtype: np.dtype[np.generic] = np.dtype(header.get_data_dtype())
     except HeaderDataError:
         dtype = np.dtype("V1")
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
@@ -131,7 +134,7 @@ def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
     return dtype
 
 
-def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
+def _scaling(header: Any) -> tuple[float, float]:
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if not np.isfinite(slope) or slope == 0:
         return 1.0, 0.0
@@ -165,7 +168,7 @@ def _decimal(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _affine(header: nib.Nifti1Header) -> FloatArray:
+def _affine(header: Any) -> FloatArray:
     unit = int(header["xyzt_units"]) & 7
     if unit not in _UNIT_MM:
         raise NiftiRefused("affine", f"Unknown unit code {unit} of the voxel size.")
@@ -187,25 +190,40 @@ def _affine(header: nib.Nifti1Header) -> FloatArray:
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # RAS+ to LPS+
 
 
-def _sform(header: nib.Nifti1Header) -> FloatArray:
+def _sform(header: Any) -> FloatArray:
     rows = [[float(v) for v in header[name]] for name in ("srow_x", "srow_y", "srow_z")]
     single = header["srow_x"].dtype.itemsize == 4
     rows = [[_decimal(v) for v in row] if single else row for row in rows]
     return np.array([*rows, [0.0, 0.0, 0.0, 1.0]])
 
 
-def _qform(header: nib.Nifti1Header) -> FloatArray:
-    try:
-        rotation = np.asarray(nib.quaternions.quat2mat(header.get_qform_quaternion()), float)
-    except (HeaderDataError, ValueError):
-        raise NiftiRefused("affine", "The qform quaternion is not valid.") from None
+def _qform(header: Any) -> FloatArray:
+    rotation = _rotation(*(_decimal(float(header[f"quatern_{k}"])) for k in "bcd"))
     pixdim = [_decimal(float(v)) for v in header["pixdim"][:4]]
     sizes = np.abs(pixdim[1:4]) * np.array([1, 1, -1 if pixdim[0] < 0 else 1])
-    rotation[np.abs(rotation) < 1e-7] = 0.0
     out = np.eye(4)
     out[:3, :3] = rotation * sizes
     out[:3, 3] = [_decimal(float(header[k])) for k in ("qoffset_x", "qoffset_y", "qoffset_z")]
     return out
+
+
+def _rotation(b: float, c: float, d: float) -> FloatArray:
+    """Rotation matrix of the unit quaternion (a, b, c, d) whose a >= 0 is not stored."""
+    squared = 1.0 - (b * b + c * c + d * d)
+    if not np.isfinite(squared) or squared < -1e-4:
+        raise NiftiRefused("affine", "The qform quaternion is not valid.")
+    a = float(np.sqrt(max(squared, 0.0))) if squared > 1e-7 else 0.0
+    norm = float(np.sqrt(a * a + b * b + c * c + d * d))
+    a, b, c, d = a / norm, b / norm, c / norm, d / norm
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    rotation[np.abs(rotation) < 1e-7] = 0.0
+    return rotation
 
 
 def _handedness(affine: FloatArray) -> float:

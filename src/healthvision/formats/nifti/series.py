@@ -151,9 +151,9 @@ def _in_plane(units: FloatArray, slice_axis: int) -> tuple[int, int]:
 def _coding(volume: NiftiVolume) -> _Coding:
     stored = volume.stored
     low, high, whole = _survey(volume)
-    if whole and -32768 <= low and high <= 32767:
+    if whole and low >= -32768 and high <= 32767:
         return _Coding(True, 1.0, 0.0, raw=False)
-    if whole and 0 <= low and high <= 65535:
+    if whole and low >= 0 and high <= 65535:
         return _Coding(False, 1.0, 0.0, raw=False)
     if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
         return _Coding(stored.dtype.kind == "i", volume.slope, volume.intercept, raw=True)

@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Everything else is for people who change the code.
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+PY := .venv/bin/python
+HV := .venv/bin/healthvision
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate bench-analysis clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## Make .venv with the locked dependencies
+	@bash scripts/bootstrap.sh core
+
+setup-dev: ## The same with the tools of developers
+	@bash scripts/bootstrap.sh dev
+
+services: ## Install the Debian packages the tests use (only as root)
+	@bash scripts/test_services.sh
+
+demo: setup ## Set up and show it: ONCE=1 ends after the table, SEED=n, DATA=<folder or file>, PORT=n
+	@$(HV) demo $(if $(ONCE),--once) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port $(PORT))
+
+test: setup-dev services ## Set up and run all tests but the long ones (under 15 minutes on 2 cores)
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not long" -q
+
+test-long: setup-dev services ## The long tests (under 45 minutes)
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile -m "long" -q
+
+check: setup-dev ## ruff, mypy --strict, import contracts, architecture, OpenAPI drift (under 60 s)
+	@.venv/bin/ruff check src tests scripts
+	@.venv/bin/ruff format --check -q src tests scripts
+	@.venv/bin/mypy src tests
+	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+	@$(PY) -m pytest -q tests/test_architecture.py tests/app/test_openapi.py -p no:cacheprovider
+
+format: setup-dev ## Format the code
+	@.venv/bin/ruff check --fix -q src tests scripts; .venv/bin/ruff format src tests scripts
+
+openapi: setup-dev ## Write docs/reference: OpenAPI, settings, problems
+	@$(HV) reference docs/reference
+
+evaluate: setup ## Repeat the measurements of an application's evidence record: APP=lung-ct
+	@$(HV) evaluate $(or $(APP),lung-ct)
+
+clean: ## Remove what make made
+	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of the platform: its database, its resources, its rooms started."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from healthvision.app.assembly import register, started
+from healthvision.kernel.db import Database
+from healthvision.kernel.engine import EngineQueue
+from healthvision.kernel.jobs import JobQueue
+from healthvision.kernel.masterkey import MasterKey
+from healthvision.kernel.module import Module
+from healthvision.kernel.settings import CoreSettings
+
+
+@asynccontextmanager
+async def open_process(core: CoreSettings, modules: Sequence[Module]) -> AsyncIterator[Database]:
+    """Yield a started database on the running event loop; everything is closed at the end."""
+    url = core.resolved_database_url()
+    db = Database(url, pool_size=core.database_pool_size)
+    register(db, modules)
+    queue = EngineQueue(url)
+    db.resources.put(CoreSettings, core)
+    db.resources.put(JobQueue, queue)  # type: ignore[type-abstract]
+    if not db.resources.has(MasterKey):
+        db.resources.put(MasterKey, MasterKey.load_or_create(core.master_key_file))
+    try:
+        async with started(db, modules, core):
+            yield db
+    finally:
+        await db.close()
+        queue.close()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings a database to the schema of this version: Alembic for the rooms, then the job engine."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, make_url, text
+
+from healthvision.kernel import engine
+from healthvision.kernel.db import Base, prepare_sqlite, sync_url
+
+FOLDER = Path(__file__).parent / "migrations"
+ADVISORY_LOCK = 7_310_420_001
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _one_at_a_time(url: str) -> Iterator[Connection]:
+    """Open a connection while no other process migrates the same database."""
+    prepare_sqlite(url)
+    parsed = make_url(url)
+    db = create_engine(sync_url(url))
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            with Path(f"{parsed.database}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                with db.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                    yield connection
+                    connection.commit()
+        else:
+            with db.connect() as connection:
+                connection.execute(text(f"select pg_advisory_lock({ADVISORY_LOCK})"))
+                try:
+                    yield connection
+                    connection.commit()
+                finally:
+                    connection.rollback()
+                    connection.execute(text(f"select pg_advisory_unlock({ADVISORY_LOCK})"))
+    finally:
+        db.dispose()
+
+
+def upgrade(url: str) -> None:
+    """Create or upgrade all tables; safe to call from several processes at once."""
+    with _one_at_a_time(url) as connection:
+        if _revision(connection) != head():
+            command.upgrade(_config(connection), "head")
+            connection.commit()
+        engine.migrate(url)
+
+
+def head() -> str | None:
+    """Return the revision of this version's schema."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def current(url: str) -> str | None:
+    """Return the revision a database is at, or None when it is empty."""
+    db = create_engine(sync_url(url))
+    try:
+        with db.connect() as connection:
+            return _revision(connection)
+    finally:
+        db.dispose()
+
+
+def drift(url: str) -> list[str]:
+    """Return the differences between a database and the tables in the code; empty is right."""
+    db = create_engine(sync_url(url))
+    try:
+        with db.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            found = compare_metadata(context, Base.metadata)
+    finally:
+        db.dispose()
+    ours = {*Base.metadata.tables}
+    return [str(d) for d in found if not _is_foreign(d, ours)]
+
+
+def _is_foreign(difference: object, ours: set[str]) -> bool:
+    """Tell whether a difference is about a table of the job engine, not of a room."""
+    if not isinstance(difference, tuple) or not str(difference[0]).startswith("remove_"):
+        return False
+    thing = difference[1]
+    name = getattr(thing, "name", "") if difference[0] == "remove_table" else ""
+    table = getattr(getattr(thing, "table", None), "name", name)
+    return table not in ours
+
+
+def write_revision(url: str, message: str, number: str) -> None:
+    """Write a new migration from what the code's tables have over a database (developers)."""
+    with _one_at_a_time(url) as connection:
+        command.revision(_config(connection), message, autogenerate=True, rev_id=number)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chest CT: lungs, emphysema, nodules and masses, measured with classical methods."""

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of object storage."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from healthvision.kernel.settings import RoomSettings
+
+
+class StoreConfig(BaseModel):
+    """One object store.
+
+    ``url``: ``file:///folder``, ``s3://bucket/prefix`` or ``memory://``; empty: the folder
+    ``objects`` in the data folder. The other fields are for S3-compatible servers.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key_id: SecretStr = SecretStr("")
+    s3_secret_access_key: SecretStr = SecretStr("")
+    s3_virtual_host: bool = False
+
+
+class StorageSettings(RoomSettings, room="storage"):
+    """Where objects lie (prefix ``HV_STORAGE_``)."""
+
+    url: str = Field(
+        default="",
+        description="Main store: file:///folder, s3://bucket/prefix or memory://; "
+        "empty: the folder 'objects' in data_dir.",
+    )
+    s3_endpoint: str = Field(default="", description="Address of an S3-compatible server.")
+    s3_region: str = Field(default="us-east-1", description="Region of the S3 bucket.")
+    s3_access_key_id: SecretStr = Field(default=SecretStr(""), description="S3 access key.")
+    s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
+    s3_virtual_host: bool = Field(
+        default=False, description="Bucket name in the host name instead of the path."
+    )
+    stores: dict[str, StoreConfig] = Field(
+        default_factory=dict, description="Further stores by name, e.g. for near-line data."
+    )
+    write_to: str = Field(default="main", description="Name of the store new objects go to.")
+    stage_in: str = Field(default="main", description="Name of the store uploads arrive in.")
+    encrypt: bool = Field(default=True, description="Encrypt objects and staged uploads at rest.")
+    scratch_dir: Path | None = Field(
+        default=None,
+        description="Folder for temporary files without a name; empty: 'scratch' in data_dir.",
+    )
+
+    def main(self) -> StoreConfig:
+        """Return the configuration of the store 'main'."""
+        return StoreConfig(
+            url=self.url,
+            s3_endpoint=self.s3_endpoint,
+            s3_region=self.s3_region,
+            s3_access_key_id=self.s3_access_key_id,
+            s3_secret_access_key=self.s3_secret_access_key,
+            s3_virtual_host=self.s3_virtual_host,
+        )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QIDO-RS parameters (PS3.18 8.3.4) into an ``ArchiveQuery``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+
+from healthvision.domains.archive.schemas import ArchiveQuery
+from healthvision.kernel.errors import Malformed
+
+MAX_RESULTS = 5000
+MAX_OFFSET = 10_000_000
+_HEX = re.compile(r"[0-9A-Fa-f]{8}\Z")
+_CONTROL = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "cursor"})
+
+
+class UnknownAttribute(Malformed):
+    """A search parameter names no DICOM attribute; ``parameter`` says which."""
+
+    code, title = "unknown-attribute", "Search attribute not known"
+
+
+class BadParameter(Malformed):
+    """A query parameter has a value it cannot have; ``parameter`` says which."""
+
+    code, title = "bad-parameter", "Query parameter not valid"
+
+
+@dataclass(frozen=True, slots=True)
+class QidoRequest:
+    """A search as it came: ``fields`` are tags asked for by includefield; ``everything`` = all."""
+
+    query: ArchiveQuery
+    fields: frozenset[str]
+    everything: bool
+
+
+def parse_query(parameters: Sequence[tuple[str, str]]) -> QidoRequest:
+    """Read the query parameters of a search; raises UnknownAttribute or BadParameter."""
+    filters: dict[str, str] = {}
+    fields: set[str] = set()
+    query = ArchiveQuery(limit=MAX_RESULTS, with_total=True)
+    for name, value in parameters:
+        if "\x00" in value:
+            raise BadParameter(f"{name[:40]}: holds a zero byte", parameter=name[:64])
+        if name.lower() not in _CONTROL:
+            key = attribute(name)
+            filters[key] = f"{filters[key]},{value}" if key in filters else value
+        elif name.lower() == "includefield":
+            fields.update(value.split(","))
+        else:
+            query = _control(query, name.lower(), value)
+    wanted = {f.strip() for f in fields if f.strip()}
+    everything = bool(wanted & {"all", "All", "ALL"})
+    tags = frozenset(tag_of(f) for f in wanted if f.lower() != "all")
+    return QidoRequest(replace(query, filters=filters), tags, everything)
+
+
+def attribute(name: str) -> str:
+    """Return the keyword (or dotted path of keywords) of an attribute given by tag or keyword."""
+    return ".".join(keyword_for_tag(_tag(piece, name)) for piece in name.split("."))
+
+
+def tag_of(name: str) -> str:
+    """Return the eight hex digits of the first attribute in a path; raises UnknownAttribute."""
+    return f"{_tag(name.split('.', 1)[0], name):08X}"
+
+
+def _tag(piece: str, name: str) -> int:
+    tag = int(piece, 16) if _HEX.match(piece) else tag_for_keyword(piece)
+    if tag is None or not keyword_for_tag(tag):
+        shown = name[:64]
+        raise UnknownAttribute(f"'{shown}' names no known DICOM attribute", parameter=shown)
+    return tag
+
+
+def _control(query: ArchiveQuery, name: str, value: str) -> ArchiveQuery:
+    if name == "limit":
+        return replace(query, limit=min(_count(name, value), MAX_RESULTS))
+    if name == "offset":
+        return replace(query, offset=_count(name, value))
+    if name == "fuzzymatching":
+        if value.lower() not in ("true", "false"):
+            raise BadParameter("fuzzymatching must be true or false", parameter=name)
+        return replace(query, fuzzy=value.lower() == "true")
+    if name == "cursor":
+        return replace(query, cursor=value)
+    return query
+
+
+def _count(name: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) > MAX_OFFSET:
+        raise BadParameter(f"{name} must be a number from 0 to {MAX_OFFSET}", parameter=name)
+    return int(value)
+
+
+def with_requested(document: dict[str, Any], request: QidoRequest) -> dict[str, Any]:
+    """Return a match with an empty entry for each included or matched attribute it lacks.
+
+    A caller thus sees which of the attributes it asked for have no value (PS3.18 10.6.3.3).
+    """
+    asked = set(request.fields)
+    asked.update(tag_of(key) for key in request.query.filters)
+    missing = [tag for tag in asked if tag not in document]
+    if not missing:
+        return document
+    return dict(sorted([*document.items(), *((tag, {"vr": _vr(tag)}) for tag in missing)]))
+
+
+def _vr(tag: str) -> str:
+    return dictionary_VR(int(tag, 16)).split(" ", 1)[0]
