@@ -34,6 +34,6 @@ if [ ! -x .uv/bin/uv ]; then
   .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 fi
 echo "setup: installing the locked dependencies into .venv (the first time takes some minutes) ..." >&2
-extra=(--no-dev); [ "$want" = dev ] && extra=(--group dev --extra redis)
+extra=(--no-dev); [ "$want" = dev ] && extra=(--group dev)
 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never .uv/bin/uv sync --frozen --python "$python" "${extra[@]}"
 touch "$stamp"

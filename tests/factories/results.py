@@ -21,8 +21,8 @@ from healthvision.clinical.result import (
     Confidence,
     Contribution,
     EvidenceLevel,
-    ExplicitNegative,
     Explanation,
+    ExplicitNegative,
     Finding,
     Gate,
     GateOutcome,
@@ -304,7 +304,9 @@ def with_warnings() -> Result:
         id="contrast",
         outcome=GateOutcome.WARNING,
         value="Omnipaque",
-        reason=Text(zh="增强扫描，密度类型仅供参考。", en="Contrast given: density type is a hint."),
+        reason=Text(
+            zh="增强扫描，密度类型仅供参考。", en="Contrast given: density type is a hint."
+        ),
     )
     mass = nodule(1, 34.2, "solid", confidence=None).model_copy(update={"categories": ()})
     return lung_ct().model_copy(

@@ -23,7 +23,9 @@ async def open_process(core: CoreSettings, modules: Sequence[Module]) -> AsyncIt
     db.resources.put(CoreSettings, core)
     db.resources.put(JobQueue, queue)  # type: ignore[type-abstract]
     if not db.resources.has(MasterKey):
-        db.resources.put(MasterKey, MasterKey.load_or_create(core.master_key_file))
+        db.resources.put(
+            MasterKey, MasterKey.load_or_create(core.master_key_file, data_dir=core.data_dir)
+        )
     try:
         async with started(db, modules, core):
             yield db

@@ -74,9 +74,7 @@ async def version() -> VersionRead:
 
 
 @router.get("/v1/limits")
-async def limits(
-    request: Request, _actor: Annotated[Actor, requires(None)]
-) -> list[LimitRead]:
+async def limits(request: Request, _actor: Annotated[Actor, requires(None)]) -> list[LimitRead]:
     """List every published limit with its value and unit."""
     return published_limits(database_of(request).resources)
 

@@ -54,6 +54,12 @@ async def unsealed(session: Session, limit: int) -> Sequence[Row[Any]]:
     return (await session.execute(text(f"{sql} ORDER BY id LIMIT :n"), {"n": limit})).all()
 
 
+async def has_unsealed(session: Session) -> bool:
+    """Tell whether a row waits for the sealer."""
+    waiting = select(AuditEvent.id).where(AuditEvent.sequence.is_(None)).limit(1)
+    return await session.scalar(waiting) is not None
+
+
 async def sealed_between(session: Session, after: int, until: int) -> Sequence[Row[Any]]:
     """Return sealed rows as (sequence, chain, *SEALED_COLUMNS) by sequence."""
     sql = (

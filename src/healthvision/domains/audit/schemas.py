@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from healthvision.kernel.schemas import Read
 
@@ -55,8 +55,8 @@ class EventFilter(Read):
     action: str | None = None
     outcome: Outcome | None = None
     category: Category | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class VerifyReport(Read):

@@ -10,7 +10,7 @@ import asyncio
 
 from healthvision.domains.audit import repository
 from healthvision.domains.audit.anchors import Anchors
-from healthvision.domains.audit.chain import entry_of, link
+from healthvision.domains.audit.chain import SignedHead, entry_of, link
 from healthvision.domains.audit.errors import AuditTampered, AuditUnavailable
 from healthvision.domains.audit.keys import anchors_of, signer_of
 from healthvision.domains.audit.merkle import Node, leaf_hash
@@ -29,6 +29,9 @@ async def seal_batch(db: Database, limit: int) -> int:
 
     Raises AuditTampered when the stored end of the log contradicts the published head.
     """
+    async with db.reading() as session:
+        if not await repository.has_unsealed(session):
+            return 0
     last = await asyncio.to_thread(anchors_of(db).last)
     signer = signer_of(db)
     async with db.transaction() as session:
@@ -108,3 +111,16 @@ async def seal(db: Database) -> int:
         if count < limit:
             break
     return total
+
+
+async def restart_anchors(db: Database) -> SignedHead | None:
+    """Put the published heads aside after a restore from a backup, and publish the current one.
+
+    To be called by an administrator only, on purpose; the old file stays for the inspector.
+    Returns the head that now counts.
+    """
+    anchors = anchors_of(db)
+    stamp = now().strftime("%Y%m%dT%H%M%SZ")
+    await asyncio.to_thread(anchors.retire, f"until-{stamp}")
+    await publish_heads(db, anchors)
+    return await asyncio.to_thread(anchors.last)

@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit room as others use it."""
+"""The audit room as others use it: recording, sealing, checking and asking."""
 
+from healthvision.domains.audit.queries import (
+    compliance_report,
+    export_csv,
+    list_events,
+    prove,
+    recent_start,
+    security_events,
+    who_saw,
+)
 from healthvision.domains.audit.recording import (
     flush,
     record,
@@ -9,16 +18,32 @@ from healthvision.domains.audit.recording import (
     record_read,
     record_rows,
     row_values,
+    writer_of,
 )
 from healthvision.domains.audit.rows import Act
+from healthvision.domains.audit.sealer import publish_heads, restart_anchors, seal, seal_batch
+from healthvision.domains.audit.verify import verify
 
 __all__ = [
     "Act",
+    "compliance_report",
+    "export_csv",
     "flush",
+    "list_events",
+    "prove",
+    "publish_heads",
+    "recent_start",
     "record",
     "record_now",
     "record_pixels",
     "record_read",
     "record_rows",
+    "restart_anchors",
     "row_values",
+    "seal",
+    "seal_batch",
+    "security_events",
+    "verify",
+    "who_saw",
+    "writer_of",
 ]

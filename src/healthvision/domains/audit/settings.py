@@ -22,7 +22,6 @@ class AuditSettings(RoomSettings, room="audit"):
     pixel_window_s: float = Field(
         default=60.0, gt=0, description="Pixel reads of one actor and study share one row so long."
     )
-    seal_every_s: float = Field(default=1.0, gt=0, description="How often the sealer runs.")
     seal_batch: int = Field(default=1000, ge=1, le=10000, description="Rows sealed per head.")
     mass_export_per_hour: int = Field(
         default=20, ge=1, description="Exports of one account in an hour that count as mass export."

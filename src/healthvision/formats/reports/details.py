@@ -131,8 +131,10 @@ def category_view(category: Category, speech: Speech) -> CategoryView:
     return CategoryView(
         name=GUIDELINES.get(category.guideline, category.guideline),
         value=speech.short(category_words(category.value)),
-        management=speech.long(category.management),
-        assumptions=tuple(speech.long(text) for text in category.assumptions),
+        management=speech.titled("management", speech.long(category.management)),
+        assumptions=tuple(
+            speech.titled("assumption", speech.long(text)) for text in category.assumptions
+        ),
         steps=steps,
         matched=tuple(step for step in steps if step.matched),
         source=category.source,

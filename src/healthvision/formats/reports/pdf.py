@@ -115,23 +115,16 @@ def _head(view: ReportView, speech: Speech) -> Story:
     if view.abstained:
         lines = [para(speech.label("abstained"), 12, color=look.RED, bold=True)]
         lines += [para(line, 9.5, limit=900) for line in view.abstained]
-        lines += [para(line, 8, color=look.GREY) for line in _abstained_note(speech)]
+        lines += [para(line, 8, color=look.GREY) for line in speech.lines("abstained-note")]
         story += box(lines, failed=True)
     for alert in view.alerts:
         colour = look.RED if alert.failed else look.AMBER
         lines = [para(alert.title, 8.5, color=colour, limit=200, bold=True)]
         lines += [para(line, 8.5, limit=600) for line in alert.reason]
-        lines += [
-            para(f"{speech.label('remedy')}: {line}", 8, color=look.GREY, limit=600)
-            for line in alert.remedy
-        ]
+        lines += [para(line, 8, color=look.GREY, limit=600) for line in alert.remedy]
         story += box(lines, failed=alert.failed)
     story += [*fact_table(view.facts), *heading(speech.label("summary"))]
     return story + [para(line, 9.5, after=2) for line in view.summary]
-
-
-def _abstained_note(speech: Speech) -> tuple[str, ...]:
-    return (speech.label("abstained-note"),)
 
 
 def _study_measures(view: ReportView, speech: Speech) -> Story:
@@ -141,7 +134,7 @@ def _study_measures(view: ReportView, speech: Speech) -> Story:
         [cell([m.label]), cell([m.value], bold=True), cell([m.method], color=look.GREY)]
         for m in view.measures
     ]
-    titles = [speech.label(key) for key in ("measure", "value", "method")]
+    titles = [speech.lines(key) for key in ("measure", "value", "method")]
     return [*heading(speech.label("study-measures")), grid(titles, rows, (70, 50, 60))]
 
 
@@ -149,13 +142,11 @@ def _negatives(view: ReportView, speech: Speech) -> Story:
     if not view.negatives:
         return []
     rows = [[cell([n.label]), cell(n.limit), cell([n.evidence])] for n in view.negatives]
-    titles = [speech.label(key) for key in ("negatives", "limit", "evidence")]
+    titles = [speech.lines(key) for key in ("negatives", "limit", "evidence")]
     return [*heading(speech.label("negatives")), grid(titles, rows, (65, 91, 24))]
 
 
-def _images(
-    images: Sequence[ImageView], pixels: Mapping[str, bytes], speech: Speech
-) -> Story:
+def _images(images: Sequence[ImageView], pixels: Mapping[str, bytes], speech: Speech) -> Story:
     if not images:
         return []
     width, height = 87 * mm, 87 * mm
@@ -202,4 +193,4 @@ def _closing(view: ReportView, speech: Speech) -> Story:
         story += heading(speech.label("gates-passed"))
         story += [para(f"✓ {line}", 8, color=look.GREY) for line in view.gates_passed]
     facts = [Fact(fact.name, fact.value, wide=True) for fact in view.provenance]
-    return story + [*heading(speech.label("provenance")), *fact_table(facts)]
+    return [*story, *heading(speech.label("provenance")), *fact_table(facts)]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The findings of the PDF report: the table, and for each finding how it came about."""
 
-from reportlab.platypus import Flowable
+from reportlab.lib.units import mm
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether
 
 from healthvision.formats.reports import pdf_style as look
 from healthvision.formats.reports.details import CategoryView
@@ -13,7 +14,7 @@ from healthvision.formats.reports.words import Speech
 Story = list[Flowable]
 
 _COLUMNS = ("where", "size", "type", "category", "confidence", "evidence")
-_WIDTHS = (8, 33, 41, 27, 33, 25, 13)
+_WIDTHS = (7, 33, 43, 25, 33, 23, 16)
 
 
 def findings_table(view: ReportView, speech: Speech) -> Story:
@@ -34,7 +35,7 @@ def findings_table(view: ReportView, speech: Speech) -> Story:
         ]
         for f in view.findings
     ]
-    return [*story, grid(["#", *(speech.label(key) for key in _COLUMNS)], rows, _WIDTHS)]
+    return [*story, grid([("#",), *(speech.lines(key) for key in _COLUMNS)], rows, _WIDTHS)]
 
 
 def details(view: ReportView, speech: Speech) -> Story:
@@ -74,7 +75,8 @@ def _bars(finding: FindingView, speech: Speech) -> Story:
         f"{speech.label('contributions')}  ·  ← {speech.label('lowers')}  ·  "
         f"{speech.label('raises')} →"
     )
-    story: Story = [para(legend, 7.6, color=look.GREY, before=3), ContributionBars(finding.bars)]
+    title = para(legend, 7.6, color=look.GREY, before=3)
+    story: Story = [KeepTogether([title, ContributionBars(finding.bars)])]
     if finding.bars_left_out:
         rest = f"{finding.bars_left_out} {speech.label('more-contributions')}"
         story.append(para(rest, 7, color=look.GREY))
@@ -83,23 +85,18 @@ def _bars(finding: FindingView, speech: Speech) -> Story:
 
 def _category(category: CategoryView, speech: Speech) -> Story:
     story: Story = [
-        para(f"{category.name}: {category.value}", 9, color=look.BRAND, before=4, bold=True)
+        CondPageBreak(34 * mm),
+        para(f"{category.name}: {category.value}", 9, color=look.BRAND, before=4, bold=True),
     ]
-    story += [
-        para(f"{speech.label('management')}: {line}", 8.4, limit=2000)
-        for line in category.management
-    ]
+    story += [para(line, 8.4, limit=2000) for line in category.management]
     for lines in category.assumptions:
-        story += [
-            para(f"{speech.label('assumption')}: {line}", 7.8, color=look.AMBER, limit=1000)
-            for line in lines
-        ]
+        story += [para(line, 7.8, color=look.AMBER, limit=1000) for line in lines]
     rows = [
         [cell([step.rule], 6.8), cell(step.text, 7.2), cell([step.inputs], 6.8)]
         for step in category.matched
     ]
     if rows:
-        titles = [speech.label(key) for key in ("rules", "matched", "inputs")]
+        titles = [(speech.label(key),) for key in ("rules", "matched", "inputs")]
         story.append(grid(titles, rows, (52, 68, 60)))
     others = len(category.steps) - len(category.matched)
     tail = f"{others} {speech.label('other-rules')}  ·  {speech.label('source')}: {category.source}"

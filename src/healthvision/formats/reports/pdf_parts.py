@@ -38,10 +38,12 @@ def box(lines: Sequence[Paragraph], *, failed: bool) -> list[Flowable]:
 
 
 def grid(
-    titles: Sequence[str], rows: Sequence[Sequence[object]], widths_mm: Sequence[float]
+    titles: Sequence[Sequence[str]],
+    rows: Sequence[list[list[Paragraph]]],
+    widths_mm: Sequence[float],
 ) -> Table:
     """Return a table with a shaded head that is repeated on every page."""
-    head = [[para(title, 7.4, color=look.BRAND, bold=True)] for title in titles]
+    head = [cell(title, 7.4, color=look.BRAND, bold=True) for title in titles]
     table = Table([head, *rows], colWidths=[w * mm for w in widths_mm], repeatRows=1, hAlign="LEFT")
     table.setStyle(
         TableStyle(
@@ -63,17 +65,18 @@ def fact_table(facts: Sequence[Fact]) -> list[Flowable]:
     """Return names and values: short ones two to a row, wide ones on a row of their own."""
     short = [fact for fact in facts if not fact.wide]
     rows = [
-        [part for fact in short[i : i + 2] for part in _pair(fact)]
-        for i in range(0, len(short), 2)
+        [part for fact in short[i : i + 2] for part in _pair(fact)] for i in range(0, len(short), 2)
     ]
     found: list[Flowable] = []
-    plain = [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("TOPPADDING", (0, 0), (-1, -1), 1),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
-        ("LINEBELOW", (0, 0), (-1, -1), 0.25, look.LINE),
-    ]
+    plain = TableStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 1),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.25, look.LINE),
+        ]
+    )
     if rows:
         rows[-1] += [""] * (4 - len(rows[-1]))
         found.append(Table(rows, colWidths=[w * mm for w in (34, 56, 34, 56)], style=plain))
@@ -87,7 +90,7 @@ def _pair(fact: Fact) -> list[object]:
     return [cell([fact.name], color=look.GREY), cell([fact.value], 7.9)]
 
 
-class ContributionBars(Flowable):  # type: ignore[misc]
+class ContributionBars(Flowable):
     """Horizontal bars from a middle line: right (amber) raises, left (blue) lowers."""
 
     ROW = 10.5

@@ -38,19 +38,23 @@ GREEN = HexColor("#1b6e3c")
 BLUE = HexColor("#2563a8")
 
 
+def _register(name: str) -> frozenset[int]:
+    font = TTFont(name, str(FOLDER / f"{name}.ttf"))
+    pdfmetrics.registerFont(font)
+    return frozenset(font.face.charToGlyph)
+
+
 @cache
 def characters() -> frozenset[int]:
     """Register the fonts once and return the code points that the regular one has."""
-    for name in (REGULAR, BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(FOLDER / f"{name}.ttf")))
-    return frozenset(pdfmetrics.getFont(REGULAR).face.charToGlyph)
+    bold_characters()
+    return _register(REGULAR)
 
 
 @cache
 def bold_characters() -> frozenset[int]:
     """Return the code points of the bold font (Latin only)."""
-    characters()
-    return frozenset(pdfmetrics.getFont(BOLD).face.charToGlyph)
+    return _register(BOLD)
 
 
 def printable(text: str, *, limit: int | None = None) -> str:
@@ -134,7 +138,7 @@ def fit(text: str, width: float, size: float, font: str = REGULAR) -> str:
     return clean + "…"
 
 
-class ReportCanvas(Canvas):  # type: ignore[misc]
+class ReportCanvas(Canvas):
     """A canvas that draws head and foot on every page once the number of pages is known."""
 
     banner, running, foot, result_id = "", "", "", ""
@@ -147,7 +151,7 @@ class ReportCanvas(Canvas):  # type: ignore[misc]
     def showPage(self) -> None:
         """Keep the page; it is written by ``save``."""
         self._pages.append(dict(self.__dict__))
-        self._startPage()
+        self._startPage()  # type: ignore[attr-defined]  # not in the stubs
 
     def save(self) -> None:
         """Write all pages, each with head, foot and 'page n / m'."""

@@ -53,9 +53,7 @@ def study_facts(result: Result, speech: Speech, patient_name: str | None) -> tup
         Fact(speech.label("study-date"), _date(result.study_date)),
         Fact(speech.label("priority"), speech.label(result.priority.value)),
         Fact(speech.label("finished"), moment(result.timings.finished_at)),
-        Fact(
-            speech.label("application"), f"{result.application.id} {result.application.version}"
-        ),
+        Fact(speech.label("application"), f"{result.application.id} {result.application.version}"),
         Fact(speech.label("study-uid"), result.study_uid, wide=True),
     ]
     if series is not None:
@@ -78,9 +76,7 @@ def provenance(result: Result, speech: Speech) -> tuple[Fact, ...]:
     ]
     if series is not None:
         rows.append(("series-reason", speech.short(series.reason)))
-        rows += [
-            ("series-rejected", f"{uid}: {speech.short(why)}") for uid, why in series.rejected
-        ]
+        rows += [("series-rejected", f"{uid}: {speech.short(why)}") for uid, why in series.rejected]
     rows.append(("timings", _timings(result, speech)))
     if result.timings.stages_s:
         stages = sorted(result.timings.stages_s.items(), key=lambda item: (-item[1], item[0]))

@@ -3,8 +3,8 @@
 
 from dataclasses import dataclass
 
-from healthvision.clinical.result import GateOutcome, Measurement, OverlayRef, Result, Text
 from healthvision.clinical.result import Finding as ResultFinding
+from healthvision.clinical.result import GateOutcome, Measurement, OverlayRef, Result, Text
 from healthvision.formats.reports.details import (
     Bar,
     CategoryView,
@@ -160,7 +160,7 @@ def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
             failed=outcome is GateOutcome.FAILED,
             title=speech.label(f"gates-{outcome.value}") + f" · {gate.id}",
             reason=_with_value(speech.long(gate.reason), gate.value),
-            remedy=() if gate.remedy is None else speech.long(gate.remedy),
+            remedy=() if gate.remedy is None else speech.titled("remedy", speech.long(gate.remedy)),
         )
         for outcome in order
         for gate in result.gates
@@ -188,7 +188,7 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         title=speech.short(finding.label),
         where=where_lines(finding.location, speech),
         size=tuple(
-            f"{speech.short(m.label)} {measure_text(m)}"
+            f"{measure_text(m)} {speech.short(m.label)}"
             for m in finding.measurements
             if m.unit in ("mm", "cm", "mm3", "mL")
         ),

@@ -23,7 +23,9 @@ LABELS: dict[str, Text] = {
     "accepted": _t("AI 结果，医生已采纳", "AI result, accepted by a doctor"),
     "rejected": _t("AI 结果，医生不采纳", "AI result, rejected by a doctor"),
     "modified": _t("AI 结果，医生已修改", "AI result, modified by a doctor"),
-    "not-a-device": _t("仅供医生参考，非医疗器械", "Decision support for doctors, not a medical device"),
+    "not-a-device": _t(
+        "仅供医生参考，非医疗器械", "Decision support for doctors, not a medical device"
+    ),
     "superseded": _t("本结果已被更新的结果取代", "This result was superseded by a newer one"),
     "study": _t("检查信息", "Study"),
     "patient-name": _t("姓名", "Patient name"),
@@ -238,3 +240,14 @@ class Speech:
         if self.language == "both":
             return text.zh if text.zh == text.en else f"{text.zh} {text.en}"
         return text.zh if self.language == "zh" else text.en
+
+    def lines(self, key: str) -> tuple[str, ...]:
+        """Return a fixed word as one line per language, for heads of narrow columns."""
+        return self.long(LABELS[key])
+
+    def titled(self, key: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+        """Put the fixed word in front of each line, in the language of that line."""
+        names = self.long(LABELS[key])
+        if len(names) != len(lines):
+            return tuple(f"{self.label(key)}: {line}" for line in lines)
+        return tuple(f"{name}: {line}" for name, line in zip(names, lines, strict=True))

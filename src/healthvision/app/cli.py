@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``healthvision``."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from healthvision import __version__
+from healthvision.app import accounts, analyze, evaluate, reference, roles, schema
+from healthvision.app.demo import story
+from healthvision.app.doctor import examine
+from healthvision.app.modules import MODULES
+from healthvision.app.process import open_process
+from healthvision.domains.audit import service as audit
+from healthvision.kernel.errors import Problem
+from healthvision.kernel.masterkey import BadMasterKey
+from healthvision.kernel.settings import CoreSettings
+from healthvision.kernel.telemetry import configure_logging
+
+cli = typer.Typer(
+    help="HealthVision: images in, explained results out. Decision support, not a diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+run_cli = typer.Typer(help="Start one role (same settings, other processes).", no_args_is_help=True)
+audit_cli = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
+user_cli = typer.Typer(help="First accounts, for the person who installs.", no_args_is_help=True)
+cli.add_typer(run_cli, name="run")
+cli.add_typer(audit_cli, name="audit")
+cli.add_typer(user_cli, name="account")
+out, err = Console(), Console(stderr=True)
+
+
+def _core() -> CoreSettings:
+    core = CoreSettings()
+    configure_logging(level=core.log_level, as_json=core.log_json)
+    return core
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+@cli.command()
+def up() -> None:
+    """Start the platform in this process: API, worker, embedded database and storage."""
+    core = _core()
+    address = f"http://{core.host}:{core.port}"
+    roles.run_all(core, lambda: err.print(f"HealthVision is up: {address}/docs (Ctrl+C stops it)"))
+
+
+@run_cli.command("api")
+def run_api() -> None:
+    """Serve the HTTP API."""
+    roles.run_api(_core())
+
+
+@run_cli.command("worker")
+def run_worker() -> None:
+    """Run jobs of all queues."""
+    roles.run_worker(_core())
+
+
+@run_cli.command("all")
+def run_all() -> None:
+    """Run API and worker in one process."""
+    roles.run_all(_core())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version; safe to repeat."""
+    core = _core()
+    schema.upgrade(core.resolved_database_url())
+    out.print(f"schema {schema.current(core.resolved_database_url())}")
+
+
+@cli.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what is missing or misconfigured and how to mend it; exit code 1 when something is."""
+    checks = asyncio.run(examine(CoreSettings()))
+    if as_json:
+        rows = [{"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in checks]
+        out.print_json(json.dumps(rows))
+    else:
+        table = Table("check", "state", "seen", "remedy")
+        colours = {"ok": "green", "warning": "yellow", "failed": "red"}
+        for c in checks:
+            table.add_row(c.name, f"[{colours[c.state]}]{c.state}", c.seen, c.remedy)
+        out.print(table)
+    raise typer.Exit(1 if any(c.state == "failed" for c in checks) else 0)
+
+
+@cli.command("analyze")
+def analyze_command(
+    path: Annotated[Path, typer.Argument(help="A DICOM, zip, NIfTI or image file, or a folder.")],
+    app: Annotated[str, typer.Option("--app", help="Application, e.g. lung-ct.")] = "lung-ct",
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder for the outputs.")] = None,
+    as_json: Annotated[
+        str | None, typer.Option("--json", help="'-' prints the Result on standard output.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the application.")] = 0,
+) -> None:
+    """Analyse files without a server. Exit codes: 0 result, 3 abstained, 2 bad input, 1 failure."""
+    configure_logging(level="WARNING", as_json=False)
+    raise typer.Exit(analyze.run(path, app, folder, as_json == "-", seed))
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    seed: Annotated[int, typer.Option(help="Another seed makes other phantoms.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="Your own files instead of phantoms.")] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("demo-data"),
+) -> None:
+    """Show the whole way: images in by several doors, explained results out."""
+    raise typer.Exit(story.run(story.Plan(once, seed, data, port, folder)))
+
+
+@cli.command("evaluate")
+def evaluate_command(
+    app: Annotated[str, typer.Argument(help="Application, e.g. lung-ct.")] = "lung-ct",
+    cases: Annotated[int, typer.Option(help="How many held-out phantoms.")] = 8,
+) -> None:
+    """Repeat the measurements behind an application's evidence record."""
+    raise typer.Exit(evaluate.run(app, cases, out))
+
+
+@audit_cli.command("verify")
+def audit_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the log against its chain, tree and anchored heads; exit code 1 when it was touched."""
+    raise typer.Exit(asyncio.run(_audit_verify(_core(), as_json)))
+
+
+async def _audit_verify(core: CoreSettings, as_json: bool) -> int:
+    async with open_process(core, MODULES) as db:
+        report = await audit.verify(db)
+    if as_json:
+        out.print_json(report.model_dump_json())
+    else:
+        for name, value in report.model_dump(mode="json").items():
+            out.print(f"{name}: {value}")
+    return 0 if report.ok else 1
+
+
+@user_cli.command("bootstrap")
+def account_bootstrap(
+    organisation: Annotated[str, typer.Option(help="Name of the organisation.")],
+    email: Annotated[str, typer.Option(help="Address of its first administrator.")],
+    name: Annotated[str, typer.Option(help="Name of the administrator.")] = "Administrator",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an organisation with its administrator and an API key (shown once)."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    made = asyncio.run(accounts.bootstrap(_core(), organisation, email, name, password))
+    out.print_json(json.dumps(made))
+
+
+@cli.command("reference")
+def write_reference(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")] = Path("docs/reference"),
+) -> None:
+    """Write the reference pages that are made from the code: API, settings, problems."""
+    for path in reference.write(folder):
+        out.print(str(path))
+
+
+def main() -> None:
+    """Run the command line; expected failures end with one line and exit code 2."""
+    try:
+        cli()
+    except Problem as problem:
+        err.print(f"[red]{problem.code}[/]: {problem.detail}")
+        raise SystemExit(2) from None
+    except BadMasterKey as error:
+        err.print(f"[red]master key[/]: {error}")
+        raise SystemExit(2) from None

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server answers, as frozen pydantic models; members a newer server adds are kept."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Model(BaseModel):
+    """Base of all answers; further members are reachable through ``model_extra``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Page(Model, Generic[T]):
+    """One page of a list. ``next`` goes back as ``cursor``; None on the last page."""
+
+    items: list[T]
+    next: str | None = None
+    total: int | None = None
+
+
+class Text(Model):
+    """The same words in both languages."""
+
+    zh: str
+    en: str
+
+
+class Series(Model):
+    """One series of a study."""
+
+    id: UUID
+    series_uid: str
+    modality: str
+    number: int | None = None
+    description: str = ""
+    instance_count: int = 0
+
+
+class StudySpace(Model):
+    """The state of a study in one of its spaces: 'receiving' or 'complete'."""
+
+    space_id: UUID
+    slug: str
+    state: str
+    generation: int = 0
+
+
+class Study(Model):
+    """One study; ``series`` and ``spaces`` are filled when it was asked for alone."""
+
+    id: UUID
+    study_uid: str
+    patient_id: str = ""
+    patient_name: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    description: str = ""
+    modalities: list[str] = []
+    series_count: int = 0
+    instance_count: int = 0
+    size: int = 0
+    series: list[Series] = []
+    spaces: list[StudySpace] = []
+
+
+class UploadPart(Model):
+    """Bytes ``offset .. offset + size`` go by ``method`` to ``url``."""
+
+    number: int
+    offset: int
+    size: int
+    done: bool
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+class UploadResult(Model):
+    """What became of one file of an upload."""
+
+    name: str
+    outcome: str
+    reason: str = ""
+    study_id: UUID | None = None
+    sop_uid: str = ""
+
+
+class Upload(Model):
+    """An upload. ``state``: waiting, queued, taking_in, done or failed."""
+
+    id: UUID
+    filename: str
+    kind: str
+    size: int
+    state: str
+    parts: list[UploadPart] = []
+    progress: float = 0.0
+    stored: int = 0
+    skipped: int = 0
+    failed: int = 0
+    results: list[UploadResult] = []
+    studies: list[UUID] = []
+    error: str | None = None
+
+
+class Stored(Model):
+    """One object the store request kept. ``warning``: Warning Reason (0008,1196), if any."""
+
+    sop_class_uid: str
+    sop_uid: str
+    url: str
+    warning: int | None = None
+
+
+class Refused(Model):
+    """One object the store request did not keep visible; ``reason``: Failure Reason (0008,1197)."""
+
+    sop_class_uid: str
+    sop_uid: str
+    reason: int
+    detail: str = ""
+
+
+class StoreResult(Model):
+    """The answer to a STOW-RS request. ``status``: 200, 202 (some refused) or 409 (all)."""
+
+    status: int
+    stored: list[Stored]
+    refused: list[Refused]
+
+
+class Task(Model):
+    """One analysis task."""
+
+    id: UUID
+    status: str
+    priority: str = "routine"
+    study_id: UUID | None = None
+    application: str = ""
+    version: str = ""
+    progress: float = 0.0
+    stage: str = ""
+    error: Any = None
+    result_id: UUID | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in FINISHED
+
+
+FINISHED = frozenset(
+    {"done", "complete", "completed", "succeeded", "abstained", "failed", "cancelled", "canceled"}
+)
+
+
+class Confidence(Model):
+    """A computed probability, or None with the reason why there is none."""
+
+    value: float | None = None
+    reason_absent: Text | None = None
+    method: str = ""
+
+
+class Measurement(Model):
+    """One number with its UCUM unit."""
+
+    label: Text
+    value: float
+    unit: str
+
+
+class Category(Model):
+    """A guideline category; ``trace`` lets it be recomputed by hand."""
+
+    guideline: str
+    value: str
+    trace: list[dict[str, Any]] = []
+
+
+class Finding(Model):
+    """One thing the application saw."""
+
+    tracking_id: str
+    label: Text
+    confidence: Confidence
+    evidence_level: str
+    measurements: list[Measurement] = []
+    categories: list[Category] = []
+    location: dict[str, Any] = {}
+
+
+class Output(Model):
+    """One stored output; its bytes come by ``download_output``."""
+
+    name: str
+    kind: str
+    sop_instance_uid: str | None = None
+    sha256: str = ""
+
+
+class Result(Model):
+    """The whole answer of one application about one study."""
+
+    id: str
+    task_id: str | None = None
+    study_uid: str
+    status: str
+    verification: str = "ai-unverified"
+    summary: Text
+    abstained_reason: Text | None = None
+    findings: list[Finding] = []
+    measurements: list[Measurement] = []
+    gates: list[dict[str, Any]] = []
+    outputs: list[Output] = []
+    version: int = 1
+    supersedes: str | None = None
+    superseded_by: str | None = None
+
+
+class ResultSummary(Model):
+    """One line of a list of results."""
+
+    id: UUID
+    task_id: UUID | None = None
+    study_uid: str = ""
+    status: str = ""
+    version: int = 1
+
+
+class AiModel(Model):
+    """One application (AI model) of the installation."""
+
+    id: str
+    version: str
+    title: Text
+    evidence_level: str = ""
+    licence: str = ""
+
+
+class Webhook(Model):
+    """A receiver of events; ``secret`` is there only in the answer to its creation."""
+
+    id: UUID
+    url: str = ""
+    secret: str | None = Field(default=None, repr=False)
+
+
+class AuditEvent(Model):
+    """One act as it was recorded."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    action: str
+    subject: str | None = None
+    outcome: str
+
+
+class UploadMeta(BaseModel):
+    """What to put into the header of an image or NIfTI file; dates as YYYYMMDD."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    patient_id: str = ""
+    issuer_of_patient_id: str = ""
+    patient_name: str = ""
+    patient_sex: str = ""
+    patient_birth_date: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    study_description: str = ""
+    series_description: str = ""
+    modality: str = ""
+    body_part: str = ""
+    view_position: str = ""
+    laterality: str = ""
+    study_uid: str = ""
+    pixel_spacing_mm: float | None = None

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All SQL of the patients room."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
+
+from healthvision.domains.patients.tables import Patient, PatientConflictRow
+from healthvision.kernel.db import Session
+
+
+async def by_number(
+    session: Session, org_id: UUID, issuer: str, patient_id: str, scope: str
+) -> Patient | None:
+    """Return a patient by number; on PostgreSQL the row is locked until the transaction ends."""
+    query = select(Patient).where(
+        Patient.org_id == org_id,
+        Patient.issuer == issuer,
+        Patient.patient_id == patient_id,
+        Patient.scope == scope,
+    )
+    return (await session.scalars(query.with_for_update())).one_or_none()
+
+
+async def add(session: Session, row: Patient) -> bool:
+    """Insert a patient; False when another transaction was faster."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def add_conflict(session: Session, row: PatientConflictRow) -> bool:
+    """Insert a conflict; False when it is known."""
+    known = select(PatientConflictRow.id).where(
+        PatientConflictRow.org_id == row.org_id,
+        PatientConflictRow.patient_ref == row.patient_ref,
+        PatientConflictRow.attribute == row.attribute,
+        PatientConflictRow.other == row.other,
+        PatientConflictRow.source == row.source,
+    )
+    if await session.scalar(known) is not None:
+        return False
+    session.add(row)
+    return True
+
+
+async def find(session: Session, org_id: UUID, patient_ref: UUID) -> Patient | None:
+    """Return a patient by our id."""
+    query = select(Patient).where(Patient.org_id == org_id, Patient.id == patient_ref)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def conflicts(
+    session: Session, org_id: UUID, patient_ref: UUID
+) -> Sequence[PatientConflictRow]:
+    """Return the conflicts of a patient, oldest first."""
+    query = select(PatientConflictRow).where(
+        PatientConflictRow.org_id == org_id, PatientConflictRow.patient_ref == patient_ref
+    )
+    return (await session.scalars(query.order_by(PatientConflictRow.id))).all()
+
+
+async def page(
+    session: Session, conditions: Sequence[ColumnElement[bool]], after: UUID | None, limit: int
+) -> Sequence[Patient]:
+    """Return patients by our id, newest first."""
+    query = select(Patient).where(*conditions).order_by(Patient.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Patient.id < after)
+    return (await session.scalars(query)).all()
+
+
+async def count(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """Return how many patients meet the conditions."""
+    query = select(func.count()).select_from(Patient).where(*conditions)
+    return await session.scalar(query) or 0
