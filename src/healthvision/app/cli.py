@@ -89,7 +89,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Say what is missing or misconfigured and how to mend it; exit code 1 when something is."""
     checks = asyncio.run(examine(CoreSettings()))
     if as_json:
-        rows = [{"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in checks]
+        rows = [
+            {"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in checks
+        ]
         out.print_json(json.dumps(rows))
     else:
         table = Table("check", "state", "seen", "remedy")
@@ -121,7 +123,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed makes other phantoms.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Your own files instead of phantoms.")] = None,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("demo-data"),
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path(
+        "demo-data"
+    ),
 ) -> None:
     """Show the whole way: images in by several doors, explained results out."""
     raise typer.Exit(story.run(story.Plan(once, seed, data, port, folder)))

@@ -12,7 +12,8 @@ from healthvision import __version__
 from healthvision.app.limits import LimitRead, published_limits
 from healthvision.kernel.clock import now
 from healthvision.kernel.errors import Busy
-from healthvision.kernel.http import SessionDep, database_of, requires, router as edge_router
+from healthvision.kernel.http import SessionDep, database_of, requires
+from healthvision.kernel.http import router as edge_router
 from healthvision.kernel.leases import WorkerHeartbeat
 from healthvision.kernel.schemas import Read
 from healthvision.kernel.security import Actor

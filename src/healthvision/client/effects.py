@@ -5,6 +5,7 @@ An ``Operation`` is a generator that yields effects and is sent their outcomes, 
 code serves the blocking and the asynchronous client.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 T = TypeVar("T")
 Operation = Generator["Effect", Any, T]
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Stream:
 
     async def aiter(self) -> AsyncIterator[bytes]:
         """Yield the body in chunks, for the asynchronous client."""
-        for chunk in self:
+        chunks = iter(self)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             yield chunk
 
 
@@ -124,4 +126,11 @@ class Save:
     progress: Progress | None = None
 
 
-Effect = Call | Pause | Listen | Save
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Run a function that takes time (the asynchronous client uses a thread); outcome its value."""
+
+    function: Callable[[], Any]
+
+
+Effect = Call | Pause | Listen | Save | Work

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from healthvision.client.auth import Auth
-from healthvision.client.effects import Call, Effect, Listen, Operation, Pause, Save, T
+from healthvision.client.effects import Call, Effect, Listen, Operation, Pause, Save, T, Work
 from healthvision.client.errors import ApiError, ConnectionFailed
 
 RETRIED = frozenset({429, 502, 503, 504})
@@ -61,7 +61,7 @@ def drive(operation: Operation[T], auth: Auth, policy: RetryPolicy) -> Generator
         effect = next(operation)
         while True:
             try:
-                if isinstance(effect, Pause):
+                if isinstance(effect, Pause | Work):
                     outcome = yield effect
                 else:
                     outcome = yield from _perform(effect, auth, policy)

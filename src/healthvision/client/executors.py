@@ -19,6 +19,7 @@ from healthvision.client.effects import (
     ServerEvent,
     Stream,
     T,
+    Work,
 )
 from healthvision.client.engine import RetryPolicy, drive
 from healthvision.client.events import EventParser
@@ -76,6 +77,8 @@ class SyncExecutor:
                 case Pause():
                     time.sleep(effect.seconds)
                     return None
+                case Work():
+                    return effect.function()
                 case Listen():
                     return self._listen(effect)
                 case Save():
@@ -154,6 +157,8 @@ class AsyncExecutor:
                 case Pause():
                     await asyncio.sleep(effect.seconds)
                     return None
+                case Work():
+                    return await asyncio.to_thread(effect.function)
                 case Listen():
                     return await self._listen(effect)
                 case Save():

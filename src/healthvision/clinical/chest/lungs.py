@@ -179,8 +179,11 @@ def _heart_shift(coarse: Volume, labels: Array) -> float | None:
     return float(np.median(shifts)) if shifts else None
 
 
-def _touching(coarse: Volume, labels: Array) -> tuple[str, ...]:
-    """Name the ends that cut more than 12 cm2 of lung and the sides with lung-like edges."""
+def _touching(coarse: Volume, labels: Array, body: BoolArray) -> tuple[str, ...]:
+    """Name the ends that cut more than 12 cm2 of lung and the sides with lung-like edges.
+
+    A side counts only where the body itself reaches it, so a table does not.
+    """
     sz, sy, sx = coarse.spacing
     out = []
     for name, section in (("bottom", labels[0]), ("top", labels[-1])):
@@ -188,12 +191,14 @@ def _touching(coarse: Volume, labels: Array) -> tuple[str, ...]:
             out.append(name)
     voxels = coarse.voxels
     sides = {
-        "front": (voxels[:, 0], sx), "back": (voxels[:, -1], sx),
-        "right": (voxels[:, :, 0], sy), "left": (voxels[:, :, -1], sy),
+        "front": (voxels[:, 0], body[:, 0], sx),
+        "back": (voxels[:, -1], body[:, -1], sx),
+        "right": (voxels[:, :, 0], body[:, :, 0], sy),
+        "left": (voxels[:, :, -1], body[:, :, -1], sy),
     }
-    for name, (face, step) in sides.items():
+    for name, (face, tissue, step) in sides.items():
         like_lung = ndimage.binary_opening((face > -940) & (face < -600), iterations=2)
-        if np.count_nonzero(like_lung) * sz * step > 1500:
+        if min(np.count_nonzero(like_lung), np.count_nonzero(tissue)) * sz * step > 1500:
             out.append(name)
     return tuple(out)
 
@@ -224,5 +229,5 @@ def find_lungs(volume: Volume) -> Lungs | None:
         factors=factors,
         airways=airways,
         heart_shift_mm=_heart_shift(coarse, coarse_labels),
-        touching=_touching(coarse, coarse_labels),
+        touching=_touching(coarse, coarse_labels, body),
     )

@@ -65,7 +65,7 @@ class FileAnchors:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - TAIL_BYTES))
                 lines = file.read().split(b"\n")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         for line in reversed(lines):
             try:
@@ -79,7 +79,7 @@ class FileAnchors:
         heads: list[SignedHead] = []
         try:
             text = self.path.read_text(errors="replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return heads
         for line in text.splitlines():
             try:

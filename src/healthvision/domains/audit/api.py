@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``/v1/audit``: the log for those who may read it. Reading the log is itself recorded."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -32,7 +32,11 @@ Word = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f
 ActionName = Annotated[str, Query(max_length=100, pattern=r"^[A-Za-z0-9_.*-]+$")]
 Since = Annotated[AwareDatetime, Query(alias="from", description="Start of the period.")]
 Until = Annotated[AwareDatetime, Query(alias="to", description="End of the period, excluded.")]
-CSV_ANSWER = {200: {"content": {"text/csv": {}}, "description": "CSV with a header line"}}
+MaybeSince = Annotated[AwareDatetime | None, Query(alias="from", description="Period start.")]
+MaybeUntil = Annotated[AwareDatetime | None, Query(alias="to", description="Its end, excluded.")]
+CSV_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}}, "description": "CSV with a header line"}
+}
 
 
 class AuditPeriodInvalid(Invalid):
@@ -51,8 +55,8 @@ def _wanted(
     action: ActionName | None = None,
     outcome: Outcome | None = None,
     category: Category | None = None,
-    since: Since | None = None,
-    until: Until | None = None,
+    since: MaybeSince = None,
+    until: MaybeUntil = None,
 ) -> EventFilter:
     if since is not None and until is not None and until < since:
         raise AuditPeriodInvalid("to: lies before from")

@@ -12,8 +12,11 @@ from healthvision.kernel.settings import CoreSettings
 def signer_of(db: Database) -> HeadSigner:
     """Return the signer of tree heads; its key is derived from the master key."""
     if not db.resources.has(HeadSigner):
+        if not db.resources.has(MasterKey):
+            core = db.resources.get(CoreSettings)
+            db.resources.put(MasterKey, MasterKey.load_or_create(core.master_key_file))
         seed = db.resources.get(MasterKey).derive(b"audit-head")
-        db.resources.put(HeadSigner, HeadSigner(seed[:32]))
+        db.resources.put(HeadSigner, HeadSigner(seed))
     return db.resources.get(HeadSigner)
 
 

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from healthvision.domains.audit import repository
@@ -27,6 +27,7 @@ from healthvision.domains.audit.rows import from_us
 from healthvision.domains.audit.schemas import (
     ActionCount,
     AuditEventRead,
+    Category,
     ComplianceReport,
     EventFilter,
     InclusionProof,
@@ -43,6 +44,7 @@ from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
+BusyKind = Literal["mass-export", "mass-access"]
 EXPORT_ROWS = 50_000
 SECURITY_ROWS = 500
 VERIFY_RECENT = 100_000
@@ -203,17 +205,18 @@ async def security_events(
         )
         for row in rows
     ]
-    for kind, category, least in (
+    limits: tuple[tuple[BusyKind, Category, int], ...] = (
         ("mass-export", "export", settings.mass_export_per_hour),
         ("mass-access", "access", settings.mass_access_per_hour),
-    ):
+    )
+    for kind, category, least in limits:
         wanted = period.model_copy(update={"category": category, "outcome": "success"})
         busy = await repository.busy_hours(session, actor.org_id, wanted, at_least=least)
         found += [_busy_hour(kind, category, row) for row in busy]
     return sorted(found, key=lambda e: e.at, reverse=True)
 
 
-def _busy_hour(kind: str, category: str, row: Any) -> SecurityEvent:
+def _busy_hour(kind: BusyKind, category: Category, row: Any) -> SecurityEvent:
     hour, actor_kind, actor_id, user_id, count = row
     return SecurityEvent.model_construct(
         kind=kind,

@@ -27,6 +27,7 @@ from healthvision.domains.audit.schemas import EventFilter
 from healthvision.domains.audit.tables import AuditEvent, AuditHead, AuditNode, AuditState
 from healthvision.kernel.db import Session
 
+AnyRow = Row[*tuple[Any, ...]]
 STATE = 1
 HOUR_US = 3_600_000_000
 
@@ -48,7 +49,7 @@ def _raw_columns(session: Session) -> str:
     )
 
 
-async def unsealed(session: Session, limit: int) -> Sequence[Row[Any]]:
+async def unsealed(session: Session, limit: int) -> Sequence[AnyRow]:
     """Return committed rows without a place, by id, as ``SEALED_COLUMNS``."""
     sql = f"SELECT {_raw_columns(session)} FROM audit_events WHERE sequence IS NULL"
     return (await session.execute(text(f"{sql} ORDER BY id LIMIT :n"), {"n": limit})).all()
@@ -60,7 +61,7 @@ async def has_unsealed(session: Session) -> bool:
     return await session.scalar(waiting) is not None
 
 
-async def sealed_between(session: Session, after: int, until: int) -> Sequence[Row[Any]]:
+async def sealed_between(session: Session, after: int, until: int) -> Sequence[AnyRow]:
     """Return sealed rows as (sequence, chain, *SEALED_COLUMNS) by sequence."""
     sql = (
         f"SELECT sequence, chain, {_raw_columns(session)} FROM audit_events "
@@ -244,7 +245,7 @@ async def count(session: Session, org_id: UUID, wanted: EventFilter) -> int:
     return await session.scalar(found) or 0
 
 
-async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[Row[Any]]:
+async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[AnyRow]:
     """Return (kind, id, user, accesses, first, last) per account for matching events."""
     who = (AuditEvent.actor_kind, AuditEvent.actor_id, AuditEvent.user_id)
     at = AuditEvent.at_us
@@ -257,14 +258,14 @@ async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequen
     return (await session.execute(statement)).all()
 
 
-async def action_counts(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[Row[Any]]:
+async def action_counts(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[AnyRow]:
     """Return (action, category, outcome, count) for matching events."""
     what = (AuditEvent.action, AuditEvent.category, AuditEvent.outcome)
     counted = select(*what, func.count()).where(*conditions(org_id, wanted)).group_by(*what)
     return (await session.execute(counted.order_by(*what))).all()
 
 
-async def distinct_counts(session: Session, org_id: UUID, wanted: EventFilter) -> Row[Any]:
+async def distinct_counts(session: Session, org_id: UUID, wanted: EventFilter) -> AnyRow:
     """Return (accounts, patients) that occur in matching events."""
     accounts = func.count(func.distinct(AuditEvent.actor_id))
     patients = func.count(func.distinct(AuditEvent.patient_id))
@@ -274,7 +275,7 @@ async def distinct_counts(session: Session, org_id: UUID, wanted: EventFilter) -
 
 async def busy_hours(
     session: Session, org_id: UUID, wanted: EventFilter, *, at_least: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[AnyRow]:
     """Return (hour, kind, id, user, count) where one account did much within a clock hour."""
     hour = (AuditEvent.at_us // HOUR_US).label("hour")
     who = (AuditEvent.actor_kind, AuditEvent.actor_id, AuditEvent.user_id)

@@ -3,9 +3,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from healthvision.domains.audit.schemas import Category, Outcome
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Base
 
@@ -34,7 +35,7 @@ class AuditEvent(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     org_id: Mapped[UUID]
     at_us: Mapped[int] = mapped_column(BigInteger)
-    category: Mapped[str]
+    category: Mapped[Category] = mapped_column(String)
     actor_kind: Mapped[str]
     actor_id: Mapped[str]
     user_id: Mapped[UUID | None]
@@ -44,7 +45,7 @@ class AuditEvent(Base):
     subject: Mapped[str | None]
     patient_id: Mapped[UUID | None]
     space_id: Mapped[UUID | None]
-    outcome: Mapped[str]
+    outcome: Mapped[Outcome] = mapped_column(String)
     before: Mapped[str | None] = mapped_column(Text)
     after: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)

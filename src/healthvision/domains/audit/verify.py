@@ -3,15 +3,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from sqlalchemy import Row
 
 from healthvision.domains.audit import repository
 from healthvision.domains.audit.anchors import Anchors
 from healthvision.domains.audit.chain import GENESIS, HeadSigner, SignedHead, entry_of, link
 from healthvision.domains.audit.keys import anchors_of, signer_of
 from healthvision.domains.audit.merkle import Frontier, leaf_hash
+from healthvision.domains.audit.repository import AnyRow
 from healthvision.domains.audit.schemas import TamperKind, VerifyReport
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Database, Session
@@ -38,10 +36,10 @@ class _Walk:
     heads: dict[int, SignedHead]
     fault: Fault | None = None
     checked: int = 0
-    bad_row: Row[Any] | None = None
+    bad_row: AnyRow | None = None
     others: list[str] = field(default_factory=list)
 
-    def step(self, rows: Sequence[Row[Any]]) -> bool:
+    def step(self, rows: Sequence[AnyRow]) -> bool:
         """Recompute rows; stop at the first that is wrong."""
         chain, position, frontier, heads = self.chain, self.position, self.frontier, self.heads
         for row in rows:

@@ -205,6 +205,24 @@ async def key_by_prefix(session: Session, prefix: str) -> tuple[ApiKey, Organisa
     return None if row is None else (row[0], row[1])
 
 
+async def api_keys(
+    session: Session,
+    org_id: UUID,
+    owner: UUID | None,
+    *,
+    everything: bool,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[ApiKey]:
+    """Return the organisation's keys in the order made: all of them, or those of one person."""
+    query = select(ApiKey).where(ApiKey.org_id == org_id).order_by(ApiKey.id).limit(limit)
+    if not everything:
+        query = query.where(ApiKey.user_id == owner, ApiKey.user_id.is_not(None))
+    if after is not None:
+        query = query.where(ApiKey.id > after)
+    return (await session.scalars(query)).all()
+
+
 async def client(session: Session, client_id: str) -> OAuthClient | None:
     """Return an OAuth client by its public id."""
     return await session.scalar(select(OAuthClient).where(OAuthClient.client_id == client_id))

@@ -87,6 +87,7 @@ def access_claims(subject: Subject, issuer: str, settings: IdentitySettings) -> 
         "iat": int(issued.timestamp()),
         "exp": int((issued + timedelta(seconds=settings.access_token_s)).timestamp()),
         "jti": uuid4().hex,
+        "made_us": int(issued.timestamp() * 1_000_000),
         "org": str(subject.org_id),
         "client_id": subject.client_id,
         "roles": list(subject.roles),
@@ -157,7 +158,7 @@ def _checked(claims: dict[str, Any], issuer: str, settings: IdentitySettings) ->
         scope=str(claims["scope"]),
         tier=str(claims["tier"]),
         family=claims.get("sid"),
-        issued_at=issued,
+        issued_at=_instant(claims["made_us"] / 1_000_000),
         expires_at=expires,
     )
 

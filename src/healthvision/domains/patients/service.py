@@ -18,8 +18,7 @@ from healthvision.domains.patients.schemas import (
 from healthvision.domains.patients.tables import Patient, PatientConflictRow
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Session
-from healthvision.kernel.errors import NotFound
-from healthvision.kernel.paging import DEFAULT_LIMIT, decode_cursor, encode_cursor
+from healthvision.kernel.paging import DEFAULT_LIMIT, BadCursor, decode_cursor, encode_cursor
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
@@ -67,6 +66,26 @@ async def observe(session: Session, actor: Actor, seen: PatientSeen, *, source: 
     row.search = search_words(row.name)
     await session.flush()
     return row.id
+
+
+async def disagree(
+    session: Session, actor: Actor, patient_ref: UUID, *, attribute: str, other: str, source: str
+) -> None:
+    """Note that an object of study ``source`` names another value for a patient's attribute."""
+    row = await repository.find(session, actor.org_id, patient_ref)
+    if row is None:
+        raise PatientNotFound("there is no such patient")
+    conflict = PatientConflictRow(
+        org_id=actor.org_id,
+        patient_ref=row.id,
+        attribute=attribute,
+        kept=getattr(row, attribute),
+        other=other,
+        source=source,
+    )
+    if await repository.add_conflict(session, conflict):
+        row.conflict_count += 1
+    await session.flush()
 
 
 async def _row(session: Session, actor: Actor, seen: PatientSeen) -> Patient:
@@ -119,7 +138,7 @@ def _after(cursor: str | None) -> UUID | None:
     try:
         return UUID(str(decode_cursor(cursor, 1)[0]))
     except ValueError:
-        raise NotFound("the cursor was not made by this list") from None
+        raise BadCursor("the cursor was not made by this list") from None
 
 
 async def get(session: Session, actor: Actor, patient_ref: UUID) -> PatientDetail:

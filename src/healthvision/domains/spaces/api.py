@@ -61,9 +61,7 @@ async def list_grants(space: str, actor: Known, session: SessionDep) -> Page[Gra
 
 
 @routes.post("/{space}/grants", status_code=201)
-async def grant_right(
-    space: str, new: GrantCreate, actor: Known, session: SessionDep
-) -> GrantRead:
+async def grant_right(space: str, new: GrantCreate, actor: Known, session: SessionDep) -> GrantRead:
     """Give a right in a space."""
     return await service.grant(session, actor, space, new)
 

@@ -47,9 +47,7 @@ async def add(session: Session, row: Space) -> None:
 async def remove(session: Session, row: Space) -> None:
     """Delete a space and its grants."""
     await session.execute(
-        delete(SpaceGrant).where(
-            SpaceGrant.org_id == row.org_id, SpaceGrant.space_id == row.id
-        )
+        delete(SpaceGrant).where(SpaceGrant.org_id == row.org_id, SpaceGrant.space_id == row.id)
     )
     await session.delete(row)
     await session.flush()
@@ -57,9 +55,7 @@ async def remove(session: Session, row: Space) -> None:
 
 async def grants(session: Session, org_id: UUID, space_id: UUID) -> Sequence[SpaceGrant]:
     """Return the rights granted in a space."""
-    query = select(SpaceGrant).where(
-        SpaceGrant.org_id == org_id, SpaceGrant.space_id == space_id
-    )
+    query = select(SpaceGrant).where(SpaceGrant.org_id == org_id, SpaceGrant.space_id == space_id)
     return (await session.scalars(query.order_by(SpaceGrant.id))).all()
 
 

@@ -163,9 +163,7 @@ async def grant(
     return GrantRead.model_validate(row)
 
 
-async def revoke(
-    session: Session, actor: Actor, slug_or_id: UUID | str, grant_id: UUID
-) -> None:
+async def revoke(session: Session, actor: Actor, slug_or_id: UUID | str, grant_id: UUID) -> None:
     """Take a granted right away; raises NotFound."""
     space = await _row(session, actor, slug_or_id, "manage")
     row = await repository.remove_grant(session, actor.org_id, space.id, grant_id)

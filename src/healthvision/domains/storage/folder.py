@@ -50,6 +50,7 @@ class FolderStore:
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
+        self.signs_urls = False
         self._root = root
         self._temporary = root / ".tmp"
         try:

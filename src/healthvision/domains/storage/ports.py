@@ -40,6 +40,7 @@ class ObjectStore(Protocol):
     """
 
     name: str
+    signs_urls: bool  # whether ``presign`` gives URLs that pass us by
 
     async def put(self, key: str, chunks: Chunks, *, replace: bool = True) -> int:
         """Store an object at once or not at all, durably; return its size.

@@ -65,6 +65,7 @@ class RemoteStore:
 
     def __init__(self, name: str, store: S3Store | MemoryStore) -> None:
         self.name = name
+        self.signs_urls = isinstance(store, S3Store)
         self._store = store
 
     async def put(self, key: str, chunks: Chunks, *, replace: bool = True) -> int:

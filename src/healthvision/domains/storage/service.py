@@ -163,9 +163,7 @@ async def read(
         yield text
 
 
-async def _split(
-    pieces: AsyncIterator[bytes], count: int
-) -> tuple[bytes, AsyncIterator[bytes]]:
+async def _split(pieces: AsyncIterator[bytes], count: int) -> tuple[bytes, AsyncIterator[bytes]]:
     head = bytearray()
     while len(head) < count:
         piece = await anext(pieces, None)
@@ -242,9 +240,7 @@ async def presign_put(
     if native is not None:
         return Presigned("PUT", native, expires_at, {})
     path = f"{BLOBS}/{quote(key)}"
-    claims = crypto.UrlClaims(
-        "PUT", path, int(expires_at.timestamp()), size, content_type, sha256
-    )
+    claims = crypto.UrlClaims("PUT", path, int(expires_at.timestamp()), size, content_type, sha256)
     url = f"{vault.public_url}{path}?{vault.signer.query(claims)}"
     return Presigned("PUT", url, expires_at, {"Content-Type": content_type})
 
@@ -260,17 +256,19 @@ async def staged_size(db: Database, org_id: UUID, name: str) -> int | None:
 
 
 def _sealed_on_arrival(vault: Vault) -> bool:
-    return vault.encrypt and not _native(vault)
-
-
-def _native(vault: Vault) -> bool:
-    return bool(getattr(vault.store(vault.stage_in), "signs_urls", False))
+    return vault.encrypt and not vault.store(vault.stage_in).signs_urls
 
 
 async def read_staged(db: Database, org_id: UUID, name: str) -> AsyncIterator[bytes]:
     """Yield the bytes of a staged upload; raises ObjectMissing or Damaged."""
+    async for piece in read_staged_key(db, staged_key(org_id, name)):
+        yield piece
+
+
+async def read_staged_key(db: Database, key: str) -> AsyncIterator[bytes]:
+    """Yield the bytes of a staged object by its whole key, which names its organisation."""
     vault = db.resources.get(Vault)
-    key, store = staged_key(org_id, name), vault.store(vault.stage_in)
+    org_id, store = UUID(key.split("/")[1]), vault.store(vault.stage_in)
     found = await store.head(key)
     key_id, size = None, found.size
     if _sealed_on_arrival(vault):

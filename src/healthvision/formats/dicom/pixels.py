@@ -13,7 +13,7 @@ from pydicom.uid import UID
 from healthvision.clinical.volume import Array
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import InstanceHeader
-from healthvision.formats.dicom.part10 import Buffer
+from healthvision.formats.dicom.part10 import Buffer, tokenize
 
 _DECODER_ERRORS = (
     RuntimeError,
@@ -43,14 +43,14 @@ def decode_frame(data: Buffer, header: InstanceHeader, index: int = 0) -> Array:
     if not 0 <= index < header.number_of_frames:
         raise DicomRefused("frame-number", f"There are {header.number_of_frames} frames.")
     if _plain(header):
-        return _native(data, header, index)
+        buffer = tokenize(data).buffer if header.deflated else data
+        return _native(buffer, header, index)
     return _by_pydicom(data, header, index)
 
 
 def _plain(header: InstanceHeader) -> bool:
     return (
         not header.encapsulated
-        and not header.deflated
         and header.samples_per_pixel == 1
         and header.bits_allocated in (8, 16, 32)
         and "7FE00010" in header.json
@@ -84,7 +84,7 @@ def _by_pydicom(data: Buffer, header: InstanceHeader, index: int) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            out = pixel_array(io.BytesIO(data), index=index)
+            out = _decoded(data, header, index)
     except _DECODER_ERRORS as error:
         raise DicomRefused(
             "decode", f"The pixels cannot be decoded ({name}): {type(error).__name__}."
@@ -93,6 +93,13 @@ def _by_pydicom(data: Buffer, header: InstanceHeader, index: int) -> Array:
     if out.shape[:2] != expected:
         raise DicomRefused("decode", f"The decoded picture is not {expected} ({name}).")
     return out
+
+
+def _decoded(data: Buffer, header: InstanceHeader, index: int) -> Array:
+    if not header.deflated:
+        return pixel_array(io.BytesIO(data), index=index)
+    pixels = pydicom.dcmread(io.BytesIO(data)).pixel_array  # cannot be read frame by frame
+    return pixels[index] if header.number_of_frames > 1 else pixels
 
 
 def open_dataset(data: Buffer) -> pydicom.Dataset:

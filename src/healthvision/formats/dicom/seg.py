@@ -24,7 +24,7 @@ from healthvision.formats.dicom.source import (
     clean_source,
     describe_object,
 )
-from healthvision.formats.dicom.writer import MANUFACTURER, to_part10
+from healthvision.formats.dicom.writer import MANUFACTURER, ds_text, to_part10
 
 Encoding = Literal["LABELMAP", "BINARY"]
 LABELMAP_CLASS = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -96,6 +96,9 @@ def _object(
     for old, new in numbers.items():
         table[old] = new
     datasets = [clean_source(h) for h in sources]
+    for dataset in datasets:
+        if "SliceThickness" not in dataset:
+            dataset.SliceThickness = ds_text(segmentation.labels.spacing[0])
     frame_of_reference = sources[0].frame_of_reference_uid
     pixels: Array | hd.Volume = table[labels]
     if frame_of_reference and _has_planes(datasets[0]):

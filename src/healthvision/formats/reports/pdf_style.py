@@ -121,10 +121,15 @@ def para(
 
 
 def cell(
-    lines: Sequence[str], size: float = 7.6, *, color: Color = INK, bold: bool = False
+    lines: Sequence[str],
+    size: float = 7.6,
+    *,
+    color: Color = INK,
+    bold: bool = False,
+    total: int = 420,
 ) -> list[Paragraph]:
-    """Return the lines of a table cell, cut so that a row always fits on a page."""
-    share = max(60, 420 // max(1, len(lines)))
+    """Return the lines of a table cell, cut to ``total`` characters so that a row fits a page."""
+    share = max(60, total // max(1, len(lines)))
     return [para(line, size, color=color, limit=share, bold=bold) for line in lines[:10]]
 
 

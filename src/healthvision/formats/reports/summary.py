@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The merged summary of a batch: one row per study, broken ones named with their error."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,12 +61,14 @@ def _row(number: int, label: str, outcome: Result | str, speech: Speech) -> Summ
 
 
 def _categories(result: Result, speech: Speech) -> tuple[str, ...]:
-    """Return each guideline's values with their number, most frequent last."""
-    counts: dict[tuple[str, str], int] = {}
-    for finding in result.findings:
-        for category in finding.categories:
-            key = (category.guideline, category.value)
-            counts[key] = counts.get(key, 0) + 1
+    """Return the values with their number, the most severe (alphabetically last) first.
+
+    Guidelines with letters and digits as values ('4A') stand for the study; the long management
+    classes of the others are only listed when there is nothing shorter.
+    """
+    counts = Counter((c.guideline, c.value) for f in result.findings for c in f.categories)
+    graded = {key: number for key, number in counts.items() if len(key[1]) <= 3}
+    counts = Counter(graded or counts)
     return tuple(
         f"{GUIDELINES.get(name, name)} {speech.short(category_words(value))} × {count}"
         for (name, value), count in sorted(counts.items(), key=lambda item: item[0], reverse=True)
@@ -106,7 +109,7 @@ def merged_summary_pdf(items: Sequence[Item], language: Language) -> bytes:
             cell(row.state_words, color=colours[row.state], bold=True),
             cell([row.findings]),
             cell(row.categories),
-            cell(row.text),
+            cell(row.text, total=1300),
             cell([row.seconds]),
         ]
         for row in rows
@@ -116,13 +119,13 @@ def merged_summary_pdf(items: Sequence[Item], language: Language) -> bytes:
     story = [
         para(speech.label("batch"), 15, color=look.BRAND, after=4, bold=True),
         para(_counts(rows, speech), 9.5, after=6),
-        grid(titles, table, (8, 38, 21, 16, 37, 49, 11)),
+        grid(titles, table, (8, 32, 19, 15, 38, 57, 11)),
     ]
     return build(
         story,
         title="HealthVision batch summary",
         banner=Speech("both").label("ai-unverified"),
-        running=_counts(rows, Speech("both")),
+        running="",
         foot=Speech("both").label("not-a-device"),
         result_id="",
         verified=False,

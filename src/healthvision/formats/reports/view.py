@@ -41,7 +41,10 @@ class MeasureView:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding: cells of the table and everything below it."""
+    """One finding: cells of the table and everything below it.
+
+    ``size`` leaves long and short axis to the details, the table would grow too long.
+    """
 
     number: int
     tracking_id: str
@@ -190,7 +193,7 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         size=tuple(
             f"{measure_text(m)} {speech.short(m.label)}"
             for m in finding.measurements
-            if m.unit in ("mm", "cm", "mm3", "mL")
+            if m.unit in ("mm", "cm", "mm3", "mL") and "axis" not in m.label.en.casefold()
         ),
         kinds=tuple(
             f"{speech.short(meaning_words(a.meaning))}: {speech.short(meaning_words(b.meaning))}"

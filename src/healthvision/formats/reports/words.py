@@ -63,7 +63,7 @@ LABELS: dict[str, Text] = {
     "confidence": _t("置信度", "Confidence"),
     "evidence": _t("证据等级", "Evidence"),
     "none": _t("无", "none"),
-    "interval": _t("置信区间", "interval"),
+    "interval": _t("置信区间", "CI"),
     "study-measures": _t("整体测量", "Measurements of the study"),
     "measure": _t("项目", "Item"),
     "value": _t("数值（区间）", "Value (interval)"),

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts a fresh platform for the demo as a child process, as ``healthvision up`` would."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+
+from healthvision.app import accounts, schema
+from healthvision.kernel.settings import CoreSettings
+
+START_S = 90.0
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the text says why and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running platform and the keys of the demo's people."""
+
+    url: str
+    log: Path
+    org_id: UUID
+    admin_key: str
+    doctor_key: str
+    process: "subprocess.Popen[bytes]"
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port when it is free on loopback, else any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    raise DemoFailed("no free port on 127.0.0.1")
+
+
+def _environment(folder: Path, url: str, port: int) -> dict[str, str]:
+    ours = {
+        "HV_DATA_DIR": str(folder / "data"),
+        "HV_MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
+        "HV_AUDIT_ANCHOR_DIR": str(folder / "anchor"),
+        "HV_PUBLIC_URL": url,
+        "HV_PORT": str(port),
+        "HV_HOST": "127.0.0.1",
+        "HV_NOTIFY_PRIVATE_ALLOW": '["127.0.0.0/8"]',
+    }
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HV_")}
+    return {**kept, **ours}
+
+
+@contextmanager
+def running(folder: Path, wanted_port: int) -> Iterator[Server]:
+    """Wipe the demo folder, set up an organisation with two users, and serve until the end.
+
+    Raises DemoFailed when the server does not come up.
+    """
+    folder = folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    port = free_port(wanted_port)
+    url = f"http://127.0.0.1:{port}"
+    environment = _environment(folder, url, port)
+    os.environ.update({k: v for k, v in environment.items() if k.startswith("HV_")})
+    core = CoreSettings()
+    schema.upgrade(core.resolved_database_url())
+    people = asyncio.run(accounts.demo_people(core))
+    log = folder / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "healthvision", "up"],
+            env=environment,
+            stdout=out,
+            stderr=out,
+        )
+    server = Server(url, log, people.org_id, people.admin_key, people.doctor_key, process)
+    try:
+        _wait(server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(server: Server) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if server.process.poll() is not None:
+            break
+        try:
+            answer = httpx.get(f"{server.url}/readyz", timeout=3)
+            if answer.status_code == 200 and answer.json()["workers"] > 0:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    tail = server.log.read_text(errors="replace")[-2000:]
+    raise DemoFailed(f"the server did not start; its log {server.log} ends with:\n{tail}")

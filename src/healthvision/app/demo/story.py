@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story ``make demo`` tells, step by step, through the public API only."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from healthvision.app.demo import tables
+from healthvision.app.demo.materials import Case, own_cases, phantom_cases
+from healthvision.app.demo.receiver import Receiver, receiving
+from healthvision.app.demo.server import DemoFailed, Server, running
+from healthvision.client import ApiError, ApiKey, Client, ConnectionFailed
+from healthvision.client.models import Result, Task, Upload, UploadMeta
+
+APPLICATION = "lung-ct"
+RESULT_S = 600.0
+RULE_S = 20.0  # completeness (5 s) and the rule's job, with room for a slow machine
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the user asked for."""
+
+    once: bool
+    seed: int
+    data: Path | None
+    port: int
+    folder: Path
+
+
+@dataclass(eq=False, slots=True)
+class Visit:
+    """One case on its way: what came in, what came out."""
+
+    case: Case
+    study_ids: list[UUID] = field(default_factory=list)
+    brought_s: float = 0.0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+
+def run(plan: Plan) -> int:
+    """Tell the story; returns the exit code (0 good, 1 something failed, 2 bad input)."""
+    console = Console(highlight=False)
+    if plan.data is not None and not plan.data.exists():
+        console.print(f"demo: there is no {plan.data}")
+        return 2
+    try:
+        with receiving() as receiver, running(plan.folder, plan.port) as server:
+            return _tell(plan, console, server, receiver)
+    except (DemoFailed, ConnectionFailed) as error:
+        console.print(f"[red]demo failed[/]: {error}")
+        return 1
+
+
+def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> int:
+    console.print(f"HealthVision runs at {server.url} (data in {plan.folder})")
+    with Client(server.url, ApiKey(server.admin_key)) as admin:
+        _subscribe(admin, receiver)
+        with Client(server.url, ApiKey(server.doctor_key)) as doctor:
+            visits = _bring_in(plan, console, doctor)
+            _wait_for_results(console, doctor, visits)
+            tables.print_findings(console, visits)
+            tables.print_links(console, server.url, visits)
+            _show_batch(console, doctor, visits)
+        _show_webhooks(console, receiver, visits)
+        tables.print_access(console, admin, visits)
+        tables.print_audit(console, admin)
+    failed = sum(len(v.failures) for v in visits)
+    studies = len({s for v in visits for s in v.study_ids})
+    results = sum(len(v.results) for v in visits)
+    if not plan.once:
+        _serve(console, server, plan)
+    console.print(f"demo: {studies} studies, {results} results, {failed} failed")
+    return 1 if failed or studies == 0 else 0
+
+
+def _subscribe(admin: Client, receiver: Receiver) -> None:
+    webhook = admin.add_webhook(receiver.url, ["analysis.result_ready.v1"])
+    receiver.secret = webhook.secret or ""
+
+
+def _bar(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+    )
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+def _cases(plan: Plan, console: Console) -> Iterator[Case]:
+    if plan.data is not None:
+        yield from own_cases(plan.data)
+    else:
+        yield from phantom_cases(plan.seed, lambda n: console.print(f"  phantom '{n}' drawn"))
+
+
+def _bring_in(plan: Plan, console: Console, doctor: Client) -> list[Visit]:
+    visits = []
+    with _bar(console) as bar, TemporaryDirectory() as scratch:
+        for case in _cases(plan, console):
+            visit = Visit(case)
+            job = bar.add_task(f"{case.label} by {case.door}", total=1.0)
+            begun = time.monotonic()
+
+            def progress(done: int, total: int, job: object = job) -> None:
+                bar.update(job, completed=done / max(total, 1))  # type: ignore[arg-type]
+
+            try:
+                if case.door == "STOW-RS":
+                    _store(doctor, case, visit, progress)
+                else:
+                    _upload(doctor, case, visit, Path(scratch), progress)
+            except ApiError as error:
+                visit.failures.append(f"{case.label}: {error}")
+            visit.brought_s = time.monotonic() - begun
+            bar.update(job, completed=1.0)
+            visits.append(visit)
+    return visits
+
+
+def _store(doctor: Client, case: Case, visit: Visit, progress: "tables.Progress") -> None:
+    assert isinstance(case.files, tuple)
+    answer = doctor.stow(list(case.files), progress=progress)
+    visit.failures += [f"{r.sop_uid}: {r.detail or r.reason}" for r in answer.refused]
+    uids = {s.url.split("/studies/")[-1].split("/")[0] for s in answer.stored}
+    for uid in sorted(uids):
+        study = doctor.find_study(uid)
+        if study is not None:
+            visit.study_ids.append(study.id)
+
+
+def _upload(
+    doctor: Client, case: Case, visit: Visit, scratch: Path, progress: "tables.Progress"
+) -> None:
+    path = case.files if isinstance(case.files, Path) else scratch / case.filename
+    if isinstance(case.files, tuple):
+        path.write_bytes(case.files[0])
+    meta = UploadMeta.model_validate(case.meta)
+    done: Upload = doctor.upload(path, meta=meta, content_type=case.content_type, progress=progress)
+    visit.study_ids += done.studies
+    visit.skipped = done.skipped
+    bad = [r for r in done.results if r.outcome in ("failed", "quarantined")]
+    visit.failures += [f"{r.name}: {r.reason}" for r in bad]
+    if done.state == "failed":
+        visit.failures.append(f"{case.label}: {done.error}")
+
+
+def _wait_for_results(console: Console, doctor: Client, visits: list[Visit]) -> None:
+    console.print("The rule of the space starts the application when a study is complete ...")
+    with _bar(console) as bar:
+        jobs = {id(v): bar.add_task(f"analysing {v.case.label}", total=1.0) for v in visits}
+        begun = time.monotonic()
+        while time.monotonic() - begun < RESULT_S:
+            for visit in visits:
+                visit.tasks = [t for s in visit.study_ids for t in doctor.tasks(study_id=s).items]
+                done = [1.0 if t.finished else t.progress for t in visit.tasks]
+                bar.update(jobs[id(visit)], completed=sum(done) / len(done) if done else 0.0)
+            if _settled(visits, time.monotonic() - begun):
+                break
+            time.sleep(1.0)
+        for visit in visits:
+            if not visit.tasks:
+                text = f"{visit.case.label}: stored, no application fits"
+                bar.update(jobs[id(visit)], completed=1.0, description=text)
+    for visit in visits:
+        _collect(doctor, visit)
+
+
+def _settled(visits: list[Visit], seconds: float) -> bool:
+    waiting = [v for v in visits if v.study_ids and not v.tasks]
+    if waiting and (seconds < RULE_S or any(_expects_result(v) for v in waiting)) and seconds < 90:
+        return False
+    return all(t.finished for v in visits for t in v.tasks)
+
+
+def _expects_result(visit: Visit) -> bool:
+    return visit.case.truth is not None
+
+
+def _collect(doctor: Client, visit: Visit) -> None:
+    for task in visit.tasks:
+        if task.result_id is not None:
+            visit.results.append(doctor.result(task.result_id))
+        else:
+            visit.failures.append(f"{visit.case.label}: task {task.status}: {task.error}")
+    if visit.case.truth is not None and not visit.tasks:
+        visit.failures.append(f"{visit.case.label}: the rule started no task")
+
+
+def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> None:
+    studies = [s for v in visits for s in v.study_ids if v.results]
+    if not studies:
+        return
+    batch = doctor.submit_batch(studies, APPLICATION)
+    end = time.monotonic() + RESULT_S
+    while not batch.finished and time.monotonic() < end:
+        time.sleep(1.0)
+        batch = doctor.batch(batch.id)
+    console.print(
+        f"Batch of {len(studies)} studies: {batch.status}, {batch.done} done, "
+        f"{batch.failed} failed "
+        "(equal inputs gave the results that were there: no work was done twice)"
+    )
+
+
+def _show_webhooks(console: Console, receiver: Receiver, visits: list[Visit]) -> None:
+    wanted = sum(len(v.results) for v in visits)
+    end = time.monotonic() + 30
+    while len(receiver.arrivals) < wanted and time.monotonic() < end:
+        time.sleep(0.2)
+    if wanted and len(receiver.arrivals) < wanted:
+        visits[0].failures.append(f"{wanted - len(receiver.arrivals)} webhooks did not arrive")
+    for arrival in receiver.arrivals[:3]:
+        state = "signature right" if arrival.signed else "[red]SIGNATURE WRONG[/]"
+        if not arrival.signed:
+            visits[0].failures.append(f"webhook {arrival.id}: wrong signature")
+        kind = arrival.document.get("type")
+        console.print(f"Webhook {arrival.id}: {kind}, {state}, no name in it")
+
+
+def _serve(console: Console, server: Server, plan: Plan) -> None:
+    console.print(f"\nIt keeps serving at {server.url} until Ctrl+C. API docs: {server.url}/docs")
+    console.print(f"API key of the demo's doctor: {server.doctor_key}")
+    try:
+        while server.process.poll() is None:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("stopping ...")

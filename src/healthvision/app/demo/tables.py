@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo prints."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from healthvision.client import Client
+from healthvision.client.models import Finding, Result
+from healthvision.clinical.phantoms.nodules import NoduleTruth
+
+if TYPE_CHECKING:
+    from healthvision.app.demo.story import Visit
+
+HIT_MM = 2.0
+
+
+class Progress(Protocol):
+    """Called with bytes done and bytes in all."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note."""
+        ...
+
+
+def _size(finding: Finding) -> str:
+    for measurement in finding.measurements:
+        if measurement.unit == "mm":
+            return f"{measurement.value:.1f} mm"
+    return "-"
+
+
+def _true(finding: Finding, visit: "Visit") -> NoduleTruth | None:
+    truth = visit.case.truth
+    where = finding.location.get("position_lps_mm")
+    if truth is None or where is None:
+        return None
+    near = [(math.dist(n.centre, where), n) for n in truth.nodules]
+    hits = [(d, n) for d, n in near if d <= max(HIT_MM, n.mean_diameter_mm / 2)]
+    return min(hits, key=lambda h: h[0])[1] if hits else None
+
+
+def _confidence(finding: Finding) -> str:
+    value = finding.confidence.value
+    return "none given" if value is None else f"{value:.2f}"
+
+
+def _row(visit: "Visit", result: Result, finding: Finding) -> list[str]:
+    truth = _true(finding, visit)
+    if visit.case.truth is None:
+        true_size = ""
+    else:
+        true_size = f"{truth.mean_diameter_mm:.1f} mm {truth.kind}" if truth else "not in the truth"
+    categories = ", ".join(f"{c.guideline} {c.value}" for c in finding.categories) or "-"
+    return [finding.label.en, _size(finding), true_size, categories, _confidence(finding)]
+
+
+def _seconds(visit: "Visit", result: Result) -> str:
+    extra = result.model_extra or {}
+    timings = extra.get("timings") or {}
+    stages = timings.get("stages_s") or {}
+    return f"{sum(stages.values()):.1f}" if stages else "-"
+
+
+def _rows(visit: "Visit") -> Iterator[list[str]]:
+    head = [visit.case.label, visit.case.door]
+    if not visit.results:
+        note = "; ".join(visit.failures) or "stored as DICOM; no application fits"
+        yield [*head, note, "", "", "", "", f"{visit.brought_s:.1f}"]
+    for result in visit.results:
+        yield from _result_rows(visit, result, head)
+    if visit.skipped:
+        yield ["", "", f"{visit.skipped} files skipped: no images", *[""] * 5]
+
+
+def _result_rows(visit: "Visit", result: Result, head: list[str]) -> Iterator[list[str]]:
+    seconds = _seconds(visit, result)
+    if result.status == "abstained" and result.abstained_reason is not None:
+        yield [*head, f"abstained: {result.abstained_reason.en}", *[""] * 4, seconds]
+        return
+    if not result.findings:
+        yield [*head, "no nodule found", "", "", "", "", seconds]
+    for finding in result.findings:
+        yield [*head, *_row(visit, result, finding), seconds]
+        head, seconds = ["", ""], ""
+    for missed in _missed(visit, result):
+        yield ["", "", "[yellow]not found[/]", "", missed, "", "", ""]
+
+
+def print_findings(console: Console, visits: "list[Visit]") -> None:
+    """Print the table: study, door, finding, size, true size, category, confidence, seconds."""
+    table = Table(
+        "study", "door", "finding", "size", "true size", "category", "confidence", "seconds"
+    )
+    for visit in visits:
+        for row in _rows(visit):
+            table.add_row(*row)
+    console.print(table)
+    for visit in visits:
+        for result in visit.results:
+            console.print(f"{visit.case.label}: {result.summary.en}")
+            console.print(f"{visit.case.label}: {result.summary.zh}")
+
+
+def _missed(visit: "Visit", result: Result) -> list[str]:
+    if visit.case.truth is None:
+        return []
+    found = {id(_true(f, visit)) for f in result.findings}
+    return [
+        f"{n.mean_diameter_mm:.1f} mm {n.kind}"
+        for n in visit.case.truth.nodules
+        if id(n) not in found
+    ]
+
+
+def print_links(console: Console, url: str, visits: "list[Visit]") -> None:
+    """Print where report, results and API docs are."""
+    console.print(f"API docs:  {url}/docs")
+    console.print(f"Results:   {url}/v1/results")
+    for visit in visits:
+        for result in visit.results:
+            path = f"{url}/v1/results/{result.id}/export?format=pdf"
+            console.print(f"Report:    {path}  ({visit.case.label})", soft_wrap=True)
+
+
+def print_access(console: Console, admin: Client, visits: "list[Visit]") -> None:
+    """Print who saw the first study."""
+    studies = [s for v in visits for s in v.study_ids]
+    if not studies:
+        return
+    events = admin.audit_events(subject=str(studies[0]), limit=20).items
+    table = Table("when", "who", "did", "outcome", title=f"Who saw study {studies[0]}")
+    for event in events:
+        who = f"{event.actor_kind} {event.actor_id}"
+        table.add_row(event.at.strftime("%H:%M:%S"), who, event.action, event.outcome)
+    console.print(table)
+
+
+def print_audit(console: Console, admin: Client) -> None:
+    """Print what the check of the tamper-evident log says."""
+    report = admin.verify_audit()
+    state = "untouched" if report.ok else "[red]TOUCHED[/]"
+    console.print(f"audit verify: {state}, {report.sealed} acts sealed, {report.unsealed} waiting")

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs inside the sandbox: decode the series on demand, run the application, encode."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from healthvision.clinical.study import SeriesHeader, SeriesImage
+from healthvision.domains.analysis.codec import encode, encode_slices
+from healthvision.domains.modelhub.ports import Application, Context, StudyInput
+from healthvision.formats.dicom.errors import DicomRefused
+from healthvision.formats.dicom.series import assemble
+from healthvision.kernel.sandbox_child import SandboxFiles, SandboxOut
+
+TARGET = "healthvision.domains.analysis.child:run"
+HEADERS = TypeAdapter(list[SeriesHeader])
+
+
+def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
+    """Run one application (``sandbox_child.Target``).
+
+    ``request``: {application: 'module:attribute', seed, parameters, series: [SeriesHeader],
+    files: {series uid: [file index]}}. Answer: {output, slices: {series uid: [slice]}}.
+    """
+    headers = HEADERS.validate_python(request["series"])
+    loaded: dict[str, SeriesImage] = {}
+
+    def load(series_uid: str) -> SeriesImage:
+        if series_uid not in request["files"]:
+            raise ValueError("no such series in this study")
+        if series_uid not in loaded:
+            loaded.clear()  # one volume in memory at a time
+            indexes = request["files"][series_uid]
+            try:
+                loaded[series_uid] = assemble([_reader(files, i) for i in indexes])
+            except DicomRefused as refused:
+                raise ValueError(refused.detail) from None
+            slices[series_uid] = encode_slices(loaded[series_uid].slices)
+        return loaded[series_uid]
+
+    slices: dict[str, Any] = {}
+    application = _application(request["application"])
+    context = Context(
+        seed=request["seed"], progress=out.progress, parameters=request["parameters"]
+    )
+    output = application.run(StudyInput(headers, load), context)
+    return {"output": encode(output, out.array), "slices": slices}
+
+
+def _reader(files: SandboxFiles, index: int) -> Callable[[], bytes]:
+    return lambda: files.read(index)
+
+
+def _application(target: str) -> Application:
+    module, _, attribute = target.partition(":")
+    found: Application = getattr(importlib.import_module(module), attribute)
+    return found

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only way out for bytes: find, check the right, audit, decrypt, check, yield."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from healthvision.domains.archive import repository
+from healthvision.domains.archive.errors import StorageDamaged, StudyNotFound
+from healthvision.domains.archive.schemas import (
+    InstanceRef,
+    Json,
+    Location,
+)
+from healthvision.domains.archive.tables import Instance, Series, Study
+from healthvision.domains.audit import service as audit
+from healthvision.domains.spaces import service as spaces
+from healthvision.domains.storage import service as storage
+from healthvision.domains.storage.errors import ObjectMissing
+from healthvision.domains.storage.ports import StoredObject
+from healthvision.kernel.crypto import Damaged
+from healthvision.kernel.db import Database, Session
+from healthvision.kernel.errors import Invalid
+from healthvision.kernel.security import Actor
+from healthvision.kernel.telemetry import logger
+
+Profile = Literal["none"]
+_log = logger("archive.reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """One instance with its bytes still to come; iterate ``stream`` once."""
+
+    ref: InstanceRef
+    stream: AsyncIterator[bytes]
+
+
+async def visible_study(
+    session: Session, actor: Actor, study_id: UUID, space_id: UUID | None = None
+) -> Study:
+    """Return a live study the actor may read, in a given space or in any.
+
+    Raises StudyNotFound; nobody learns that a study exists elsewhere.
+    """
+    study = await repository.find_study(session, actor.org_id, study_id)
+    if study is None:
+        raise StudyNotFound("there is no such study")
+    rows = await repository.memberships(session, actor.org_id, [study_id])
+    mine = {s.id for s in await spaces.visible(session, actor)}
+    if not any(r.space_id in mine and space_id in (None, r.space_id) for r in rows):
+        raise StudyNotFound("there is no such study")
+    return study
+
+
+async def locate(
+    session: Session,
+    actor: Actor,
+    space_id: UUID | str,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+) -> list[InstanceRef]:
+    """Return the instances of a study, series or one instance in reading order.
+
+    Raises SpaceNotFound and StudyNotFound (also when the series or instance is not there).
+    """
+    study, found = await _rows(
+        session, actor, space_id, study_uid, series_uid, sop_uid, with_json=False
+    )
+    return [ref_of(instance, series, study) for instance, series in found]
+
+
+async def metadata(
+    session: Session,
+    actor: Actor,
+    space_id: UUID | str,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+) -> list[tuple[InstanceRef, Json]]:
+    """Return instances with their full DICOM JSON; bulk values are listed in ``ref.bulk``."""
+    study, found = await _rows(
+        session, actor, space_id, study_uid, series_uid, sop_uid, with_json=True
+    )
+    return [(ref_of(i, s, study), i.dicom_json) for i, s in found]
+
+
+async def _rows(
+    session: Session,
+    actor: Actor,
+    space_id: UUID | str,
+    study_uid: str,
+    series_uid: str | None,
+    sop_uid: str | None,
+    *,
+    with_json: bool,
+) -> tuple[Study, list[tuple[Instance, Series]]]:
+    space = await spaces.get(session, actor, space_id)
+    study = await repository.study_in_space(session, actor.org_id, space.id, study_uid)
+    if study is None:
+        raise StudyNotFound("there is no such study in this space")
+    found = await repository.instances_of(
+        session,
+        actor.org_id,
+        study.id,
+        series_uid=series_uid,
+        sop_uid=sop_uid,
+        with_json=with_json,
+    )
+    if not found:
+        raise StudyNotFound("there is no such series or instance in this study")
+    return study, found
+
+
+async def study_instances(session: Session, actor: Actor, study_id: UUID) -> list[InstanceRef]:
+    """Return the current instances of a study by our id; raises StudyNotFound."""
+    study = await visible_study(session, actor, study_id)
+    found = await repository.instances_of(session, actor.org_id, study.id)
+    return [ref_of(instance, series, study) for instance, series in found]
+
+
+async def study_metadata(
+    session: Session, actor: Actor, study_id: UUID
+) -> list[tuple[InstanceRef, Json]]:
+    """Return the current instances of a study by our id with their full DICOM JSON."""
+    study = await visible_study(session, actor, study_id)
+    found = await repository.instances_of(session, actor.org_id, study.id, with_json=True)
+    return [(ref_of(i, s, study), i.dicom_json) for i, s in found]
+
+
+def ref_of(row: Instance, series: Series, study: Study) -> InstanceRef:
+    """Return the readable reference of an instance row."""
+    return InstanceRef(
+        id=row.id,
+        org_id=row.org_id,
+        study_id=row.study_id,
+        series_id=row.series_id,
+        study_uid=study.study_uid,
+        series_uid=series.series_uid,
+        sop_uid=row.sop_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax=row.transfer_syntax,
+        modality=series.modality,
+        instance_number=row.instance_number,
+        number_of_frames=row.number_of_frames,
+        rows=row.rows,
+        columns=row.columns,
+        deflated=row.deflated,
+        encapsulated=row.encapsulated,
+        pixel_offset=row.pixel_offset,
+        pixel_length=row.pixel_length,
+        frames=tuple(tuple((s[0], s[1]) for s in frame) for frame in row.frames),
+        bulk={path: (b[0], b[1], b[2]) for path, b in row.bulk.items()},
+        location=Location(
+            row.store,
+            row.object_key,
+            row.generation,
+            row.offset,
+            row.length,
+            row.key_id,
+            row.sha256,
+        ),
+        received_at=row.received_at,
+        origin=row.origin,
+        patient_ref=study.patient_ref,
+    )
+
+
+async def open_bytes(
+    db: Database,
+    ref: InstanceRef,
+    start: int = 0,
+    length: int | None = None,
+    *,
+    profile: Profile = "none",
+) -> AsyncIterator[bytes]:
+    """Yield bytes ``start .. start + length`` of an instance's Part 10 file, decrypted.
+
+    A whole read is checked against its SHA-256 before the last piece leaves; changed bytes give
+    StorageDamaged, never bad bytes. ``profile`` is the slot for de-identification. The caller
+    has located the instance and recorded the access: doors use ``read_instances``.
+    """
+    if profile != "none":
+        raise Invalid(f"unknown de-identification profile {profile!r}")
+    place = ref.location
+    stored = StoredObject(place.store, place.object_key, place.key_id, place.length, place.sha256)
+    whole = start == 0 and (length is None or length >= place.length)
+    pieces = (
+        storage.read_whole(db, ref.org_id, stored)
+        if whole and place.offset == 0
+        else storage.read(db, ref.org_id, stored, place.offset + start, length)
+    )
+    try:
+        async for piece in pieces:
+            yield piece
+    except (Damaged, ObjectMissing) as error:
+        _log.error("stored bytes damaged", instance=str(ref.id), problem=error.code)
+        raise StorageDamaged("the stored bytes of this instance fail their check") from error
+
+
+async def read_bytes(
+    db: Database, ref: InstanceRef, start: int = 0, length: int | None = None
+) -> bytes:
+    """Return bytes of an instance at once; see ``open_bytes``."""
+    return b"".join([piece async for piece in open_bytes(db, ref, start, length)])
+
+
+async def record_access(
+    db: Database,
+    actor: Actor,
+    refs: Sequence[InstanceRef],
+    *,
+    space_id: UUID | None = None,
+    action: str = "archive.pixels_read",
+) -> None:
+    """Record that the actor gets bytes of these instances; await it before the first byte.
+
+    Raises AuditUnavailable (503): then no byte may leave.
+    """
+    by_study: dict[UUID, list[InstanceRef]] = {}
+    for ref in refs:
+        by_study.setdefault(ref.study_id, []).append(ref)
+    for study_id, group in by_study.items():
+        await audit.record_pixels(
+            db,
+            actor,
+            study_id,
+            patient_id=group[0].patient_ref,
+            space_id=space_id,
+            action=action,
+            count=len(group),
+            size=sum(r.size for r in group),
+        )
+
+
+async def read_instances(
+    db: Database,
+    actor: Actor,
+    space_id: UUID | str,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+    *,
+    profile: Profile = "none",
+) -> AsyncIterator[Pixels]:
+    """Locate, record the access, then yield each instance with its stream of bytes.
+
+    This is what doors call: the audit row is written before the first byte.
+    """
+    async with db.reading() as session:
+        space = await spaces.get(session, actor, space_id)
+        refs = await locate(session, actor, space.id, study_uid, series_uid, sop_uid)
+    await record_access(db, actor, refs, space_id=space.id)
+    for ref in refs:
+        yield Pixels(ref, open_bytes(db, ref, profile=profile))

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL of the archive: studies, series, instances and their spaces.
+
+Searches lie in ``search.py``; uploads and quarantine in ``intake_rows.py``. Every query filters
+by organisation; deleted studies are found only by the functions that say so.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import undefer
+
+from healthvision.domains.archive.tables import Instance, Series, Study, StudySpaceRow
+from healthvision.kernel.db import Session
+
+
+async def lock_study(session: Session, org_id: UUID, study_uid: str) -> Study | None:
+    """Return a live study by UID, locked until the transaction ends."""
+    query = select(Study).where(
+        Study.org_id == org_id, Study.study_uid == study_uid, Study.deleted_at.is_(None)
+    )
+    query = query.with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def insert_study(session: Session, row: Study) -> bool:
+    """Insert a study; False when another transaction was faster."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def find_study(session: Session, org_id: UUID, study_id: UUID) -> Study | None:
+    """Return a live study by our id."""
+    query = select(Study).where(
+        Study.org_id == org_id, Study.id == study_id, Study.deleted_at.is_(None)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def study_in_space(
+    session: Session, org_id: UUID, space_id: UUID, study_uid: str
+) -> Study | None:
+    """Return a live study of a space by UID."""
+    query = (
+        select(Study)
+        .join(StudySpaceRow, StudySpaceRow.study_id == Study.id)
+        .where(
+            Study.org_id == org_id,
+            Study.study_uid == study_uid,
+            Study.deleted_at.is_(None),
+            StudySpaceRow.space_id == space_id,
+        )
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def series_by_uid(
+    session: Session, org_id: UUID, study_id: UUID, uids: Collection[str]
+) -> dict[str, Series]:
+    """Return series of a study by UID."""
+    query = select(Series).where(
+        Series.org_id == org_id, Series.study_id == study_id, Series.series_uid.in_(uids)
+    )
+    query = query.execution_options(populate_existing=True)
+    return {row.series_uid: row for row in await session.scalars(query)}
+
+
+async def all_series(session: Session, org_id: UUID, study_id: UUID) -> Sequence[Series]:
+    """Return the series of a study by number."""
+    query = select(Series).where(Series.org_id == org_id, Series.study_id == study_id)
+    return (await session.scalars(query.order_by(Series.number, Series.id))).all()
+
+
+async def known_instances(
+    session: Session, org_id: UUID, sop_uids: Collection[str]
+) -> Sequence[Instance]:
+    """Return all live instances with these UIDs, also those not current."""
+    query = select(Instance).where(
+        Instance.org_id == org_id, Instance.sop_uid.in_(sop_uids), Instance.deleted_at.is_(None)
+    )
+    query = query.order_by(Instance.id).execution_options(populate_existing=True)
+    return (await session.scalars(query)).all()
+
+
+async def insert_instances(
+    session: Session, values: Sequence[Mapping[str, Any]]
+) -> frozenset[UUID]:
+    """Insert instances and return the ids of those that no other transaction had put in."""
+    if not values:
+        return frozenset()
+    bind = session.get_bind()
+    make = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
+    statement = make(Instance).values(list(values)).on_conflict_do_nothing()
+    return frozenset(await session.scalars(statement.returning(Instance.id)))
+
+
+async def demote(session: Session, org_id: UUID, instance_ids: Collection[UUID]) -> None:
+    """Take instances out of sight since a later object has their UID."""
+    query = update(Instance).where(Instance.org_id == org_id, Instance.id.in_(instance_ids))
+    await session.execute(query.values(current=False))
+
+
+async def mark_conflict(session: Session, org_id: UUID, sop_uids: Collection[str]) -> None:
+    """Note that several objects have these UIDs."""
+    query = update(Instance).where(
+        Instance.org_id == org_id, Instance.sop_uid.in_(sop_uids), Instance.deleted_at.is_(None)
+    )
+    await session.execute(query.values(conflict=True))
+
+
+async def recount(session: Session, org_id: UUID, study_id: UUID) -> None:
+    """Compute the counts and sizes of a study and its series anew."""
+    mine = (Instance.org_id == org_id, Instance.study_id == study_id)
+    live = (*mine, Instance.current.is_(True), Instance.deleted_at.is_(None))
+    query = select(Instance.series_id, func.count(), func.sum(Instance.length)).where(*live)
+    counts = {
+        row[0]: (int(row[1]), int(row[2] or 0))
+        for row in await session.execute(query.group_by(Instance.series_id))
+    }
+    series = await all_series(session, org_id, study_id)
+    for row in series:
+        row.instance_count, row.size = counts.get(row.id, (0, 0))
+    study = await find_study(session, org_id, study_id)
+    if study is not None:
+        study.series_count = sum(1 for row in series if row.instance_count)
+        study.instance_count = sum(n for n, _ in counts.values())
+        study.size = sum(s for _, s in counts.values())
+    await session.flush()
+
+
+async def memberships(
+    session: Session, org_id: UUID, study_ids: Collection[UUID]
+) -> Sequence[StudySpaceRow]:
+    """Return the rows of studies in spaces."""
+    query = select(StudySpaceRow).where(
+        StudySpaceRow.org_id == org_id, StudySpaceRow.study_id.in_(study_ids)
+    )
+    query = query.order_by(StudySpaceRow.id).execution_options(populate_existing=True)
+    return (await session.scalars(query)).all()
+
+
+async def membership(
+    session: Session, org_id: UUID, study_id: UUID, space_id: UUID
+) -> StudySpaceRow | None:
+    """Return the row of a study in a space, locked until the transaction ends."""
+    query = select(StudySpaceRow).where(
+        StudySpaceRow.org_id == org_id,
+        StudySpaceRow.study_id == study_id,
+        StudySpaceRow.space_id == space_id,
+    )
+    return (await session.scalars(query.with_for_update())).one_or_none()
+
+
+async def take_due(session: Session, at: datetime, limit: int) -> Sequence[StudySpaceRow]:
+    """Return memberships that became complete, of all organisations; each to one caller only."""
+    query = (
+        select(StudySpaceRow)
+        .join(Study, Study.id == StudySpaceRow.study_id)
+        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None))
+        .order_by(StudySpaceRow.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=StudySpaceRow)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def any_due(session: Session, at: datetime) -> bool:
+    """Tell whether a membership became complete."""
+    query = (
+        select(StudySpaceRow.id)
+        .join(Study, Study.id == StudySpaceRow.study_id)
+        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None))
+        .limit(1)
+    )
+    return await session.scalar(query) is not None
+
+
+async def instances_of(
+    session: Session,
+    org_id: UUID,
+    study_id: UUID,
+    *,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+    with_json: bool = False,
+) -> list[tuple[Instance, Series]]:
+    """Return the current instances of a study in reading order, with their series."""
+    query = (
+        select(Instance, Series)
+        .join(Series, Series.id == Instance.series_id)
+        .where(
+            Instance.org_id == org_id,
+            Instance.study_id == study_id,
+            Instance.current.is_(True),
+            Instance.deleted_at.is_(None),
+        )
+        .order_by(Series.number, Series.id, Instance.instance_number, Instance.id)
+    )
+    if series_uid is not None:
+        query = query.where(Series.series_uid == series_uid)
+    if sop_uid is not None:
+        query = query.where(Instance.sop_uid == sop_uid)
+    if with_json:
+        query = query.options(undefer(Instance.dicom_json))
+    return [(row[0], row[1]) for row in await session.execute(query)]
+
+
+async def variants(session: Session, org_id: UUID, study_id: UUID) -> Sequence[Instance]:
+    """Return all live instances of a study, also those not current."""
+    query = select(Instance).where(
+        Instance.org_id == org_id, Instance.study_id == study_id, Instance.deleted_at.is_(None)
+    )
+    return (await session.scalars(query.order_by(Instance.id))).all()
+
+
+async def mark_deleted(
+    session: Session, org_id: UUID, study_id: UUID, at: datetime, by: str
+) -> None:
+    """Take a study and its instances out of sight."""
+    await session.execute(
+        update(Study)
+        .where(Study.org_id == org_id, Study.id == study_id)
+        .values(deleted_at=at, deleted_by=by)
+    )
+    await session.execute(
+        update(Instance)
+        .where(
+            Instance.org_id == org_id,
+            Instance.study_id == study_id,
+            Instance.deleted_at.is_(None),
+        )
+        .values(deleted_at=at)
+    )
+    await session.execute(
+        update(StudySpaceRow)
+        .where(StudySpaceRow.org_id == org_id, StudySpaceRow.study_id == study_id)
+        .values(due_at=None)
+    )
+
+
+async def purgeable(session: Session, before: datetime, limit: int) -> Sequence[Study]:
+    """Return studies deleted before a time, without legal hold, of all organisations."""
+    query = select(Study).where(Study.deleted_at < before, Study.legal_hold.is_(False))
+    return (await session.scalars(query.order_by(Study.deleted_at).limit(limit))).all()
+
+
+async def deleted_instances(session: Session, org_id: UUID, study_id: UUID) -> Sequence[Instance]:
+    """Return the instances of a study whose bytes are to be removed."""
+    query = select(Instance).where(
+        Instance.org_id == org_id,
+        Instance.study_id == study_id,
+        Instance.deleted_at.is_not(None),
+    )
+    return (await session.scalars(query)).all()
+
+
+async def remove_study(session: Session, org_id: UUID, study_id: UUID) -> None:
+    """Delete all rows of a study."""
+    for table in (Instance, Series, StudySpaceRow):
+        await session.execute(
+            delete(table).where(table.org_id == org_id, table.study_id == study_id)
+        )
+    await session.execute(delete(Study).where(Study.org_id == org_id, Study.id == study_id))
+
+
+async def find_instance(
+    session: Session, org_id: UUID, instance_id: UUID
+) -> tuple[Instance, Series] | None:
+    """Return a live instance by our id, with its series."""
+    query = (
+        select(Instance, Series)
+        .join(Series, Series.id == Instance.series_id)
+        .where(
+            Instance.org_id == org_id,
+            Instance.id == instance_id,
+            Instance.deleted_at.is_(None),
+        )
+        .options(undefer(Instance.dicom_json))
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def find_series(session: Session, org_id: UUID, series_id: UUID) -> Series | None:
+    """Return a series by our id."""
+    query = select(Series).where(Series.org_id == org_id, Series.id == series_id)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def used_keys(session: Session, keys: Collection[str]) -> frozenset[str]:
+    """Return which of these object keys belong to an instance."""
+    query = select(Instance.object_key).where(Instance.object_key.in_(keys))
+    return frozenset(await session.scalars(query))

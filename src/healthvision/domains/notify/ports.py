@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a channel plugin is; plugins register under the entry points ``healthvision.channels``."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One fact on its way to one receiver: ids only, no patient name.
+
+    ``id``: the event's id, the same at each attempt. ``title`` and ``text``: in the language of
+    the subscription, for people.
+    """
+
+    id: UUID
+    type: str
+    at: datetime
+    org_id: UUID
+    subject: UUID
+    data: dict[str, Any]
+    links: dict[str, str]
+    title: str
+    text: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the machine-readable form."""
+        return {
+            "id": str(self.id),
+            "type": self.type,
+            "at": self.at.isoformat(),
+            "org": str(self.org_id),
+            "subject": str(self.subject),
+            "data": self.data,
+            "links": self.links,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the receiver answered, e.g. 'HTTP 204'."""
+
+    detail: str
+
+
+class Channel(Protocol):
+    """A way to send.
+
+    ``config``: the shape of its settings; ``SecretStr`` fields are kept encrypted and never
+    shown. A channel with the fields ``secret``, ``previous_secret`` and ``previous_until`` can
+    have its secret rotated.
+    """
+
+    name: str
+    config: type[BaseModel]
+
+    async def send(self, message: Message, config: Any) -> Receipt:
+        """Send one message; raises DeliveryFailed."""
+        ...
+
+
+@dataclass(slots=True)
+class Channels:
+    """Channels that were put in by hand; they go before installed plugins of the same name."""
+
+    by_name: dict[str, Channel] = field(default_factory=dict)

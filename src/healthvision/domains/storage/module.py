@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plug of the storage room."""
+
+from healthvision.domains.identity.events import OrganisationCreated
+from healthvision.domains.storage import api, service
+from healthvision.domains.storage.settings import StorageSettings
+from healthvision.domains.storage.vault import Vault, open_stores
+from healthvision.kernel.crypto import UrlSigner
+from healthvision.kernel.db import Database
+from healthvision.kernel.masterkey import MasterKey
+from healthvision.kernel.module import Module
+from healthvision.kernel.settings import CoreSettings
+
+
+async def start(db: Database, core: CoreSettings) -> None:
+    """Open the configured stores and derive the room's keys from the master key."""
+    settings = StorageSettings()
+    master = db.resources.get(MasterKey)
+    vault = Vault(
+        stores=open_stores(settings, core.data_dir),
+        write_to=settings.write_to,
+        stage_in=settings.stage_in,
+        encrypt=settings.encrypt,
+        wrapping_key=master.derive(b"storage.wrapping"),
+        signer=UrlSigner(master.derive(b"storage.urls")),
+        public_url=core.public_url.rstrip("/"),
+        scratch=settings.scratch_dir or core.data_dir / "scratch",
+    )
+    db.resources.put(Vault, vault)
+
+
+MODULE = Module(
+    name="storage",
+    routers=[api.routes],
+    subscriptions={OrganisationCreated: [service.on_organisation_created]},
+    start=start,
+)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes and words of lung-ct in both languages."""
+
+from healthvision.clinical.chest.features import NAMES, ZH_EN
+from healthvision.clinical.chest.nodules import Nodule
+from healthvision.clinical.result import Code, Contribution, Laterality, Measurement, Text
+from healthvision.clinical.result import Interval as Range
+
+LUNG_LEFT = Code(scheme="SCT", value="44029006", meaning="Left lung structure")
+LUNG_RIGHT = Code(scheme="SCT", value="3341006", meaning="Right lung structure")
+SOLITARY = Code(scheme="SCT", value="427359005", meaning="Solitary nodule of lung")
+NODULE = Code(scheme="SCT", value="27925004", meaning="Nodule")
+MASS = Code(scheme="SCT", value="309529002", meaning="Lung mass")
+EMPHYSEMA = Code(scheme="SCT", value="87433001", meaning="Pulmonary emphysema")
+ANATOMY = Code(scheme="SCT", value="123037004", meaning="Anatomical Structure")
+ABNORMAL = Code(scheme="SCT", value="49755003", meaning="Morphologically Abnormal Structure")
+DENSITY = Code(scheme="99HV", value="nodule-density", meaning="Density type of nodule")
+
+ZONES = (
+    Text(zh="下肺区", en="lower zone"),
+    Text(zh="中肺区", en="middle zone"),
+    Text(zh="上肺区", en="upper zone"),
+)
+DENSITIES = {
+    "solid": Text(zh="实性", en="solid"),
+    "part-solid": Text(zh="部分实性", en="part-solid"),
+    "ground-glass": Text(zh="磨玻璃", en="ground-glass"),
+    "calcified": Text(zh="钙化", en="calcified"),
+    "fat": Text(zh="含脂肪", en="fat"),
+}
+_CODES = {
+    "long": (Code(scheme="SCT", value="103339001", meaning="Long Axis"), "长径", "Long axis"),
+    "short": (Code(scheme="SCT", value="103340004", meaning="Short Axis"), "短径", "Short axis"),
+    "mean": (
+        Code(scheme="99HV", value="mean-diameter", meaning="Mean diameter"),
+        "平均直径",
+        "Mean diameter",
+    ),
+    "volume": (Code(scheme="SCT", value="118565006", meaning="Volume"), "体积", "Volume"),
+    "solid": (
+        Code(scheme="99HV", value="solid-diameter", meaning="Mean diameter of solid part"),
+        "实性成分平均直径",
+        "Mean diameter of solid part",
+    ),
+    "hu": (
+        Code(scheme="99HV", value="mean-hu", meaning="Mean attenuation"),
+        "平均CT值",
+        "Mean attenuation",
+    ),
+    "pleura": (
+        Code(scheme="99HV", value="pleura-distance", meaning="Distance to pleura"),
+        "距胸膜距离",
+        "Distance to pleura",
+    ),
+    "volume-right": (
+        Code(scheme="99HV", value="volume-right-lung", meaning="Volume of right lung"),
+        "右肺容积",
+        "Volume of right lung",
+    ),
+    "volume-left": (
+        Code(scheme="99HV", value="volume-left-lung", meaning="Volume of left lung"),
+        "左肺容积",
+        "Volume of left lung",
+    ),
+    "volume-lungs": (
+        Code(scheme="99HV", value="volume-lungs", meaning="Volume of both lungs"),
+        "双肺容积",
+        "Volume of both lungs",
+    ),
+    "laa": (
+        Code(scheme="99HV", value="laa-950", meaning="Share of lung below -950 HU"),
+        "肺气肿指数 (%LAA-950)",
+        "Emphysema index (%LAA-950)",
+    ),
+    "laa-right": (
+        Code(scheme="99HV", value="laa-950-right", meaning="Share of right lung below -950 HU"),
+        "右肺 %LAA-950",
+        "%LAA-950, right lung",
+    ),
+    "laa-left": (
+        Code(scheme="99HV", value="laa-950-left", meaning="Share of left lung below -950 HU"),
+        "左肺 %LAA-950",
+        "%LAA-950, left lung",
+    ),
+    "perc15": (
+        Code(scheme="99HV", value="perc15", meaning="15th percentile of lung attenuation"),
+        "第15百分位CT值 (Perc15)",
+        "15th percentile (Perc15)",
+    ),
+    "noise": (
+        Code(scheme="99HV", value="noise-sd", meaning="Noise in the lungs"),
+        "肺内噪声",
+        "Noise in the lungs",
+    ),
+}
+
+
+def measurement(
+    name: str,
+    value: float,
+    unit: str,
+    method: str,
+    interval: tuple[float, float] | None = None,
+    *,
+    digits: int = 1,
+) -> Measurement:
+    """Return a measurement of this application by its short name, rounded."""
+    code, zh, en = _CODES[name]
+    limits = None
+    if interval is not None:
+        limits = Range(low=round(interval[0], digits), high=round(interval[1], digits))
+    return Measurement(
+        code=code,
+        label=Text(zh=zh, en=en),
+        value=round(value, digits),
+        unit=unit,
+        interval=limits,
+        method=method,
+    )
+
+
+def region(*, left: bool, zone: int) -> Text:
+    """Return the side and zone in words; zones are thirds of the lung's height, not lobes."""
+    return Text(
+        zh=("左" if left else "右") + ZONES[zone].zh + "（分区，非肺叶）",
+        en=f"{'left' if left else 'right'} lung, {ZONES[zone].en} (a zone, not a lobe)",
+    )
+
+
+def side(*, left: bool) -> Laterality:
+    """Return the side as laterality."""
+    return Laterality.LEFT if left else Laterality.RIGHT
+
+
+def contributions(nodule: Nodule, most: int = 6) -> tuple[Contribution, ...]:
+    """Return the features that moved the forest most, largest first."""
+    order = sorted(range(len(NAMES)), key=lambda i: -abs(float(nodule.contributions[i])))
+    return tuple(
+        Contribution(
+            feature=NAMES[i],
+            label=Text(zh=ZH_EN[NAMES[i]][0], en=ZH_EN[NAMES[i]][1]),
+            value=round(float(nodule.features[i]), 3),
+            contribution=round(float(nodule.contributions[i]), 4),
+        )
+        for i in order[:most]
+    )
+
+
+def why(nodule: Nodule) -> Text:
+    """Say in words which features speak for and against a nodule."""
+    parts = contributions(nodule, 4)
+    speak_zh = "，".join(
+        f"{c.label.zh} {c.value:g}（{'支持' if c.contribution > 0 else '反对'}）" for c in parts
+    )
+    speak_en = ", ".join(
+        f"{c.label.en} {c.value:g} ({'for' if c.contribution > 0 else 'against'})" for c in parts
+    )
+    return Text(
+        zh=f"分类森林主要依据：{speak_zh}。概率在体模上校准，未经真实病例验证。",
+        en=f"The forest looked mostly at: {speak_en}. The probability was calibrated on phantoms, "
+        "not on patients.",
+    )
