@@ -56,8 +56,11 @@ def fit(x: FloatArray, y: Array) -> Forest:
 
 
 def calibrated(forest: Forest, x: FloatArray, y: Array) -> Forest:
-    """Fit slope, offset and noise slope (not negative) by maximum likelihood."""
-    p = np.clip(forest.raw(x), 0.002, 0.998)
+    """Fit slope, offset and noise slope by maximum likelihood.
+
+    The noise slope is held at 0.3 or more, so that confidence falls when noise rises.
+   """
+    p = np.clip(forest.raw(x), 0.01, 0.99)
     logit = np.log(p / (1 - p))
     noise = np.log(np.clip(x[:, NAMES.index("contrast_to_noise")], 1, 80) / 20)
 
@@ -65,10 +68,17 @@ def calibrated(forest: Forest, x: FloatArray, y: Array) -> Forest:
         z = w[0] * logit + w[1] + w[2] * noise
         return float(np.mean(np.logaddexp(0, z) - y * z))
 
-    w = minimize(loss, [1.0, 0.0, 0.1], bounds=[(0.2, 5), (-5, 5), (0.05, 3)]).x
+    w = minimize(loss, [1.0, 0.0, 0.1], bounds=[(0.2, 5), (-5, 5), (0.3, 3)]).x
     return Forest(
-        forest.feature, forest.limit, forest.left, forest.right, forest.value, forest.roots,
-        float(w[0]), float(w[1]), float(w[2]),
+        forest.feature,
+        forest.limit,
+        forest.left,
+        forest.right,
+        forest.value,
+        forest.roots,
+        float(w[0]),
+        float(w[1]),
+        float(w[2]),
     )
 
 

@@ -4,6 +4,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from healthvision.domains.identity import service as identity
 from healthvision.kernel import events, jobs
 from healthvision.kernel.db import Database
 from healthvision.kernel.module import Module
@@ -22,6 +23,7 @@ def register(db: Database, modules: Sequence[Module]) -> None:
         event_registry.add(module.name, module.subscriptions)
     db.resources.put(jobs.JobRegistry, job_registry)
     db.resources.put(events.EventRegistry, event_registry)
+    identity.register_permissions(db.resources, modules)
 
 
 @asynccontextmanager

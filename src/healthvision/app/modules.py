@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rooms of this installation, lower rooms first."""
+"""The rooms and doors of this installation, lower rooms first."""
 
 from collections.abc import Sequence
 
+from fastapi import APIRouter
+
+from healthvision.domains.archive.module import MODULE as ARCHIVE
+from healthvision.domains.audit.module import MODULE as AUDIT
+from healthvision.domains.identity.module import MODULE as IDENTITY
+from healthvision.domains.notify.module import MODULE as NOTIFY
+from healthvision.domains.patients.module import MODULE as PATIENTS
+from healthvision.domains.spaces.module import MODULE as SPACES
+from healthvision.domains.storage.module import MODULE as STORAGE
 from healthvision.kernel.module import Module
 
-MODULES: Sequence[Module] = ()
+MODULES: Sequence[Module] = (AUDIT, IDENTITY, STORAGE, PATIENTS, NOTIFY, SPACES, ARCHIVE)
+DOORS: Sequence[APIRouter] = ()

@@ -47,7 +47,9 @@ class MasterKey:
         except FileExistsError:
             pass
         except OSError as error:
-            raise BadMasterKey(f"cannot make the master key file {path}: {error.strerror}") from None
+            raise BadMasterKey(
+                f"cannot make the master key file {path}: {error.strerror}"
+            ) from None
         return cls(_read(path))
 
     def derive(self, label: bytes) -> bytes:

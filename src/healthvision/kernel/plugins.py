@@ -52,3 +52,11 @@ def load(group: str, name: str) -> Any:
         return point.load()
     except (ImportError, AttributeError) as error:
         raise PluginBroken(f"plugin {name!r}: {error}", name=name) from error
+
+
+def target(group: str, name: str) -> str:
+    """Return 'module:attribute' of a plugin, for a child process; raises PluginNotFound."""
+    point = _points(group).get(name)
+    if point is None:
+        raise PluginNotFound(f"no plugin {name!r} in {group}", name=name)
+    return point.value

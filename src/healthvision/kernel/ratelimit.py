@@ -138,9 +138,7 @@ class DatabaseCounter:
         """Add to the account's running window, or start one."""
         at = now().timestamp()
         insert = sqlite.insert if self._db.is_sqlite else postgresql.insert
-        row = insert(RateWindow).values(
-            account=account, budget=budget, started_at=at, count=number
-        )
+        row = insert(RateWindow).values(account=account, budget=budget, started_at=at, count=number)
         old = RateWindow.started_at
         over = (old <= at - WINDOW_S) | (old > at + WINDOW_S)  # elapsed, or the clock was set back
         upsert = row.on_conflict_do_update(

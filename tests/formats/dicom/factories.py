@@ -18,8 +18,8 @@ from healthvision.clinical.result import (
     Code,
     Confidence,
     EvidenceLevel,
-    ExplicitNegative,
     Explanation,
+    ExplicitNegative,
     Finding,
     InputDigest,
     Interval,
@@ -108,9 +108,7 @@ def slice_of(source: Volume, index: int, **changes: Any) -> Dataset:
     return ds
 
 
-def series_of(
-    source: Volume, change: Callable[[int], dict[str, Any]] | None = None
-) -> list[bytes]:
+def series_of(source: Volume, change: Callable[[int], dict[str, Any]] | None = None) -> list[bytes]:
     """All slices of a volume as Part 10 objects."""
     made = (slice_of(source, i, **(change(i) if change else {})) for i in range(source.shape[0]))
     return [to_part10(ds) for ds in made]
@@ -197,9 +195,7 @@ def result(findings: tuple[Finding, ...]) -> Result:
         study_uid=derive_uid("study"),
         accession_number="A1",
         study_date="20260304",
-        patient=PatientRef(
-            patient_key=None, patient_id="P1", issuer=None, sex="F", age_years=55
-        ),
+        patient=PatientRef(patient_key=None, patient_id="P1", issuer=None, sex="F", age_years=55),
         series=ChosenSeries(
             series_uid=derive_uid("series"),
             frame_of_reference_uid=derive_uid("frame"),

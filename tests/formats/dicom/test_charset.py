@@ -4,11 +4,11 @@
 import csv
 
 import pytest
+from tests.formats.dicom.factories import shared
 
 from healthvision.formats.dicom.charset import decode, encodings
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import read_header
-from tests.formats.dicom.factories import shared
 
 
 class TestDecode:
@@ -25,7 +25,9 @@ class TestDecode:
 
     def test_reads_chinese_code_extension(self) -> None:
         codecs, _ = encodings(["", "ISO 2022 IR 58"])
-        raw = b"Wang^XiaoDong=\x1b$)A" + "王".encode("gb2312") + b"^\x1b$)A" + "小东".encode("gb2312")
+        raw = (
+            b"Wang^XiaoDong=\x1b$)A" + "王".encode("gb2312") + b"^\x1b$)A" + "小东".encode("gb2312")
+        )
         assert decode(raw, codecs) == "Wang^XiaoDong=王^小东"
 
     def test_never_fails(self) -> None:

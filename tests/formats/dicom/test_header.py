@@ -18,12 +18,12 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.formats.dicom.factories import series_of, shared, slice_of, volume
 
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import age_years, read_header
 from healthvision.formats.dicom.part10 import Limits
 from healthvision.formats.dicom.writer import to_part10
-from tests.formats.dicom.factories import series_of, shared, slice_of, volume
 
 CORPUS = "dicom/hostile/corpus_v3_two_thirds.zip"
 
@@ -265,7 +265,7 @@ def _pydicom_json(path: Path) -> dict[str, Any] | None:
 
 
 def _plain(values: Any) -> list[Any]:
-    out = []
+    out: list[Any] = []
     for value in values or []:
         if isinstance(value, dict):
             out.append({k: v.strip() for k, v in value.items() if v.strip()})

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from tests.formats.dicom.factories import series_of, shared, slice_of, volume
 
 from healthvision.clinical.volume import Array
 from healthvision.formats.dicom.errors import DicomRefused
@@ -13,7 +14,6 @@ from healthvision.formats.dicom.frames import frame_bytes
 from healthvision.formats.dicom.header import read_header
 from healthvision.formats.dicom.pixels import decode_frame
 from healthvision.formats.dicom.writer import to_part10
-from tests.formats.dicom.factories import series_of, shared, slice_of, volume
 
 
 class TestDecodeFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.formats.dicom.factories import noise, shared, slice_of, volume
 
 from healthvision.clinical.volume import Array
 from healthvision.formats.dicom.errors import DicomRefused
@@ -22,7 +23,6 @@ from healthvision.formats.dicom.render import (
 )
 from healthvision.formats.dicom.writer import to_part10
 from healthvision.formats.images.png import to_png
-from tests.formats.dicom.factories import noise, shared, slice_of, volume
 
 
 def _picture(data: bytes) -> Array:

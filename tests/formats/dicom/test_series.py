@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
+from tests.formats.dicom.factories import noise, rotation, series_of, shared, slice_of, volume
 
 from healthvision.clinical.study import SeriesImage
 from healthvision.clinical.volume import Volume
@@ -18,7 +19,6 @@ from healthvision.formats.dicom.header import read_header
 from healthvision.formats.dicom.series import assemble, header_of
 from healthvision.formats.dicom.uids import derive_uid
 from healthvision.formats.dicom.writer import ds_text, to_part10
-from tests.formats.dicom.factories import noise, rotation, series_of, shared, slice_of, volume
 
 
 def _ids(image: SeriesImage) -> list[str]:
@@ -147,9 +147,7 @@ class TestAssemble:
             z = 3.0 * i + (0.9 if i == 5 else 0.0)
             ramp[i] = round(z * 10)
             base = Volume(ramp, (3.0, 1.0, 1.0), (0.0, 0.0, 0.0), volume().direction)
-            files.append(
-                to_part10(slice_of(base, i, ImagePositionPatient=["0", "0", ds_text(z)]))
-            )
+            files.append(to_part10(slice_of(base, i, ImagePositionPatient=["0", "0", ds_text(z)])))
         image = assemble(files)
         assert _ids(image) == ["uneven"]
         assert image.volume.voxels[5, 0, 0] == 150
@@ -188,7 +186,7 @@ class TestAssemble:
         assert image.volume.spacing == (5.0, 0.841796875, 0.841796875)
         assert image.notes == ()
         assert image.header.slice_thickness_mm == 5.0
-        assert -1024 <= image.volume.voxels.min() and np.median(image.volume.voxels) < -500
+        assert image.volume.voxels.min() >= -1024 and np.median(image.volume.voxels) < -500
 
     def test_reads_the_real_oblique_mr(self) -> None:
         image = assemble(_members(shared("mri/studyforrest_t1/dicom.zip")))
@@ -236,7 +234,8 @@ def _enhanced(made: Volume) -> bytes:
 class TestHeaderOf:
     def test_tells_what_gates_need(self) -> None:
         files = series_of(
-            volume(), lambda i: {"KVP": "120", "ConvolutionKernel": "B30f", "BodyPartExamined": "CHEST"}
+            volume(),
+            lambda i: {"KVP": "120", "ConvolutionKernel": "B30f", "BodyPartExamined": "CHEST"},
         )
         header = header_of([read_header(f) for f in files])
         assert (header.modality, header.kvp, header.convolution_kernel) == ("CT", 120.0, "B30f")

@@ -3,10 +3,9 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,8 +14,9 @@ from healthvision.app.demo import tables
 from healthvision.app.demo.materials import Case, own_cases, phantom_cases
 from healthvision.app.demo.receiver import Receiver, receiving
 from healthvision.app.demo.server import DemoFailed, Server, running
+from healthvision.app.demo.visit import Visit
 from healthvision.client import ApiError, ApiKey, Client, ConnectionFailed
-from healthvision.client.models import Result, Task, Upload, UploadMeta
+from healthvision.client.models import Upload, UploadMeta
 
 APPLICATION = "lung-ct"
 RESULT_S = 600.0
@@ -32,19 +32,6 @@ class Plan:
     data: Path | None
     port: int
     folder: Path
-
-
-@dataclass(eq=False, slots=True)
-class Visit:
-    """One case on its way: what came in, what came out."""
-
-    case: Case
-    study_ids: list[UUID] = field(default_factory=list)
-    brought_s: float = 0.0
-    skipped: int = 0
-    failures: list[str] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
 
 
 def run(plan: Plan) -> int:
@@ -128,7 +115,7 @@ def _bring_in(plan: Plan, console: Console, doctor: Client) -> list[Visit]:
     return visits
 
 
-def _store(doctor: Client, case: Case, visit: Visit, progress: "tables.Progress") -> None:
+def _store(doctor: Client, case: Case, visit: Visit, progress: tables.Progress) -> None:
     assert isinstance(case.files, tuple)
     answer = doctor.stow(list(case.files), progress=progress)
     visit.failures += [f"{r.sop_uid}: {r.detail or r.reason}" for r in answer.refused]
@@ -140,7 +127,7 @@ def _store(doctor: Client, case: Case, visit: Visit, progress: "tables.Progress"
 
 
 def _upload(
-    doctor: Client, case: Case, visit: Visit, scratch: Path, progress: "tables.Progress"
+    doctor: Client, case: Case, visit: Visit, scratch: Path, progress: tables.Progress
 ) -> None:
     path = case.files if isinstance(case.files, Path) else scratch / case.filename
     if isinstance(case.files, tuple):

@@ -3,17 +3,15 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 
+from healthvision.app.demo.visit import Visit
 from healthvision.client import Client
 from healthvision.client.models import Finding, Result
 from healthvision.clinical.phantoms.nodules import NoduleTruth
-
-if TYPE_CHECKING:
-    from healthvision.app.demo.story import Visit
 
 HIT_MM = 2.0
 
@@ -33,7 +31,7 @@ def _size(finding: Finding) -> str:
     return "-"
 
 
-def _true(finding: Finding, visit: "Visit") -> NoduleTruth | None:
+def _true(finding: Finding, visit: Visit) -> NoduleTruth | None:
     truth = visit.case.truth
     where = finding.location.get("position_lps_mm")
     if truth is None or where is None:
@@ -48,7 +46,7 @@ def _confidence(finding: Finding) -> str:
     return "none given" if value is None else f"{value:.2f}"
 
 
-def _row(visit: "Visit", result: Result, finding: Finding) -> list[str]:
+def _row(visit: Visit, result: Result, finding: Finding) -> list[str]:
     truth = _true(finding, visit)
     if visit.case.truth is None:
         true_size = ""
@@ -58,14 +56,14 @@ def _row(visit: "Visit", result: Result, finding: Finding) -> list[str]:
     return [finding.label.en, _size(finding), true_size, categories, _confidence(finding)]
 
 
-def _seconds(visit: "Visit", result: Result) -> str:
+def _seconds(visit: Visit, result: Result) -> str:
     extra = result.model_extra or {}
     timings = extra.get("timings") or {}
     stages = timings.get("stages_s") or {}
     return f"{sum(stages.values()):.1f}" if stages else "-"
 
 
-def _rows(visit: "Visit") -> Iterator[list[str]]:
+def _rows(visit: Visit) -> Iterator[list[str]]:
     head = [visit.case.label, visit.case.door]
     if not visit.results:
         note = "; ".join(visit.failures) or "stored as DICOM; no application fits"
@@ -76,7 +74,7 @@ def _rows(visit: "Visit") -> Iterator[list[str]]:
         yield ["", "", f"{visit.skipped} files skipped: no images", *[""] * 5]
 
 
-def _result_rows(visit: "Visit", result: Result, head: list[str]) -> Iterator[list[str]]:
+def _result_rows(visit: Visit, result: Result, head: list[str]) -> Iterator[list[str]]:
     seconds = _seconds(visit, result)
     if result.status == "abstained" and result.abstained_reason is not None:
         yield [*head, f"abstained: {result.abstained_reason.en}", *[""] * 4, seconds]
@@ -90,7 +88,7 @@ def _result_rows(visit: "Visit", result: Result, head: list[str]) -> Iterator[li
         yield ["", "", "[yellow]not found[/]", "", missed, "", "", ""]
 
 
-def print_findings(console: Console, visits: "list[Visit]") -> None:
+def print_findings(console: Console, visits: list[Visit]) -> None:
     """Print the table: study, door, finding, size, true size, category, confidence, seconds."""
     table = Table(
         "study", "door", "finding", "size", "true size", "category", "confidence", "seconds"
@@ -105,7 +103,7 @@ def print_findings(console: Console, visits: "list[Visit]") -> None:
             console.print(f"{visit.case.label}: {result.summary.zh}")
 
 
-def _missed(visit: "Visit", result: Result) -> list[str]:
+def _missed(visit: Visit, result: Result) -> list[str]:
     if visit.case.truth is None:
         return []
     found = {id(_true(f, visit)) for f in result.findings}
@@ -116,7 +114,7 @@ def _missed(visit: "Visit", result: Result) -> list[str]:
     ]
 
 
-def print_links(console: Console, url: str, visits: "list[Visit]") -> None:
+def print_links(console: Console, url: str, visits: list[Visit]) -> None:
     """Print where report, results and API docs are."""
     console.print(f"API docs:  {url}/docs")
     console.print(f"Results:   {url}/v1/results")
@@ -126,7 +124,7 @@ def print_links(console: Console, url: str, visits: "list[Visit]") -> None:
             console.print(f"Report:    {path}  ({visit.case.label})", soft_wrap=True)
 
 
-def print_access(console: Console, admin: Client, visits: "list[Visit]") -> None:
+def print_access(console: Console, admin: Client, visits: list[Visit]) -> None:
     """Print who saw the first study."""
     studies = [s for v in visits for s in v.study_ids]
     if not studies:

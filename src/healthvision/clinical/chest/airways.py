@@ -30,8 +30,10 @@ def _round_hole(volume: Volume, air: BoolArray, body: BoolArray, k: int) -> tupl
         high, wide = (box[0].stop - box[0].start) * sy, (box[1].stop - box[1].start) * sx
         if not (60 <= area <= 700 and 0.4 < high / wide < 2.5 and area > 0.5 * high * wide):
             continue
-        y, x = (float(np.mean(c)) + b.start for c, b in zip(
-            np.nonzero(labels[box] == i), box, strict=True))
+        y, x = (
+            float(np.mean(c)) + b.start
+            for c, b in zip(np.nonzero(labels[box] == i), box, strict=True)
+        )
         off = abs(x - middle) * sx
         if off < 45 and off < best_score and labels[round(y), round(x)] == i:
             best, best_score = (round(y), round(x)), off
@@ -71,8 +73,10 @@ def find_airways(volume: Volume, air: BoolArray, body: BoolArray) -> Airways | N
     for k in range(seed[0], nz):
         labels2, _ = ndimage.label(air[k] & (volume.voxels[k] < -850))
         here = labels2[seed[1], seed[2]]
-        if here and np.count_nonzero(labels2 == here) * volume.voxel_ml * 1000 < 900 * (
-            volume.spacing[0]
+        if (
+            here
+            and np.count_nonzero(labels2 == here) * volume.voxel_ml * 1000
+            < 900 * (volume.spacing[0])
         ):
             column[k] = labels2 == here
     return Airways(column, chain[0])

@@ -6,13 +6,17 @@ Clinical notes, section 1: blobs of 3-30 mm, with what surrounds the lungs repla
 
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from scipy import ndimage
 
 from healthvision.clinical.chest.grid import Float32, bounding_box, distance_mm
 from healthvision.clinical.chest.lungs import Lungs
 from healthvision.clinical.volume import Array, BoolArray, FloatArray, Volume
+
+sitk: Any = SimpleITK  # has no types
 
 FINE_SIGMAS = (1.4, 2.0)
 BROAD_SIGMAS = (2.8, 4.0, 5.6, 7.5, 10.0)
@@ -130,7 +134,7 @@ def _eigenvalues(field: Float32, at: Array, step: int) -> FloatArray:
             hessian[:, i, j] = hessian[:, j, i] = cross / 4
     values = np.linalg.eigvalsh(hessian)
     order = np.argsort(np.abs(values), axis=1)
-    out: FloatArray = np.take_along_axis(values, order, axis=1)
+    out: FloatArray = np.take_along_axis(np.asarray(values, np.float64), order, axis=1)
     return out
 
 
@@ -161,7 +165,7 @@ def _at_scale(voxels: Float32, inside: BoolArray, spacing: int, sigma: float) ->
 
 
 def find_blobs(space: Workspace, *, most: int = 400) -> list[Blob]:
-    """Return blobs over all scales, strongest first; near duplicates of weaker scales are dropped."""
+    """Return blobs over all scales, strongest first; near duplicates are dropped."""
     inside = space.labels > 0
     blobs: list[Blob] = []
     for sigma in FINE_SIGMAS:

@@ -105,7 +105,7 @@ def _piece(mask: BoolArray, near: FloatArray, ball: BoolArray) -> BoolArray:
     labels, count = ndimage.label(mask)
     if count == 0:
         return mask
-    at = tuple(int(round(c)) for c in near)
+    at = tuple(round(float(c)) for c in near)
     number = labels[at]
     if number == 0:
         inside = np.argwhere(mask & ball)
@@ -173,7 +173,7 @@ def describe(space: Workspace, blob: Blob, grown: Grown) -> FloatArray:
     values = cube[mask]
     edge = mask & ~ndimage.binary_erosion(mask)
     centre = grown.centre
-    at = tuple(int(np.clip(round(c), 0, n - 1)) for c, n in zip(centre, space.depth.shape))
+    at = tuple(int(np.clip(round(c), 0, n - 1)) for c, n in zip(centre, space.depth.shape, strict=True))
     where = np.argwhere(mask) + np.array(grown.corner)
     outside = space.labels[where[:, 0], where[:, 1], where[:, 2]] == 0
     contrast = grown.core - grown.background

@@ -50,7 +50,7 @@ class Forest:
 
     def calibrate(self, raw: FloatArray, contrast_to_noise: FloatArray) -> FloatArray:
         """Turn means of trees (n,) into probabilities (n,)."""
-        p = np.clip(raw, 0.002, 0.998)
+        p = np.clip(raw, 0.01, 0.99)
         z = self.slope * np.log(p / (1 - p)) + self.offset
         z = z + self.noise_slope * np.log(np.clip(contrast_to_noise, 1.0, 80.0) / 20.0)
         out: FloatArray = 1 / (1 + np.exp(-z))
@@ -97,8 +97,15 @@ def load(data: bytes) -> Forest:
         with np.load(BytesIO(data), allow_pickle=False) as f:
             slope, offset, noise = (float(v) for v in f["calibration"])
             return Forest(
-                f["feature"], f["limit"], f["left"], f["right"], f["value"], f["roots"],
-                slope, offset, noise,
+                f["feature"],
+                f["limit"],
+                f["left"],
+                f["right"],
+                f["value"],
+                f["roots"],
+                slope,
+                offset,
+                noise,
             )
     except (KeyError, OSError) as error:
         raise ValueError(f"not a forest file: {error}") from None

@@ -21,9 +21,7 @@ def _gate(
     en: str,
     remedy: Text | None = None,
 ) -> Gate:
-    return Gate(
-        id=name, outcome=outcome, value=value, reason=Text(zh=zh, en=en), remedy=remedy
-    )
+    return Gate(id=name, outcome=outcome, value=value, reason=Text(zh=zh, en=en), remedy=remedy)
 
 
 def hounsfield_gate(volume: Volume) -> Gate:
@@ -49,7 +47,9 @@ def hounsfield_gate(volume: Volume) -> Gate:
 def slice_gate(slice_mm: float) -> Gate:
     """Decide by slice thickness (mm): full to 2.5, lesions of 10 mm and more to 5.0, else none."""
     value = round(slice_mm, 2)
-    remedy = Text(zh="请发送层厚不超过2.5 mm的薄层序列", en="Send a series of at most 2.5 mm slices")
+    remedy = Text(
+        zh="请发送层厚不超过2.5 mm的薄层序列", en="Send a series of at most 2.5 mm slices"
+    )
     if value <= FULL_MM:
         return _gate(
             "slice-thickness", GateOutcome.PASSED, value,

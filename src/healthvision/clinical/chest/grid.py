@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Coarse copies of a volume by block means, and morphology in millimetres."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
+import SimpleITK
 
 from healthvision.clinical.volume import Array, BoolArray, Volume
+
+sitk: Any = SimpleITK  # has no types
 
 Float32 = npt.NDArray[np.float32]
 

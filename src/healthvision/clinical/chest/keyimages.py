@@ -36,8 +36,10 @@ def draw_key_slice(
     scale = columns / volume.shape[2]
     rows = max(1, round(volume.shape[1] * scale * sy / sx))
     grey = Image.fromarray(window(volume.voxels[section])).resize((columns, rows))
-    shape = Image.fromarray(mask.astype(np.uint8) * 255).resize((columns, rows)).point(
-        lambda v: 255 if v > 127 else 0
+    shape = (
+        Image.fromarray(mask.astype(np.uint8) * 255)
+        .resize((columns, rows))
+        .point(lambda v: 255 if v > 127 else 0)
     )
     inside = np.asarray(shape) > 0
     edge = ndimage.binary_dilation(inside) & ~inside

@@ -74,9 +74,7 @@ def _split(mask: BoolArray, spacing: tuple[float, float, float]) -> list[BoolArr
     return [mask]
 
 
-def _parts(
-    air: BoolArray, spacing: tuple[float, float, float], voxel_ml: float
-) -> list[BoolArray]:
+def _parts(air: BoolArray, spacing: tuple[float, float, float], voxel_ml: float) -> list[BoolArray]:
     """Return one or two masks of lungs, each of at least 150 mL."""
     labels, _ = ndimage.label(air)
     sizes = np.bincount(labels.ravel())
@@ -125,8 +123,13 @@ def _coarse_labels(
     return labels
 
 
-def _refine(volume: Volume, coarse_labels: Array, air: BoolArray, factors: tuple[int, int, int],
-            airway: BoolArray) -> Array:
+def _refine(
+    volume: Volume,
+    coarse_labels: Array,
+    air: BoolArray,
+    factors: tuple[int, int, int],
+    airway: BoolArray,
+) -> Array:
     """Redraw the border of the lungs at full resolution; filled-in parts keep the coarse border."""
     inside = coarse_labels > 0
     core = ndimage.binary_erosion(inside, iterations=1)

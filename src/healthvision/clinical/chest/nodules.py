@@ -87,7 +87,7 @@ def _nodule(
     raw = np.where(inside, space.iso.voxels[z, y, x_at], grown.cube)
     sizes = measure(grown, raw)
     centre = np.argwhere(sizes.mask).mean(axis=0) + np.array(grown.corner)
-    at = tuple(int(round(c)) for c in centre)
+    at = tuple(round(float(c)) for c in centre)
     label = int(space.labels[at])
     place = space.iso.to_lps([float(c) for c in centre])
     if label == 0:

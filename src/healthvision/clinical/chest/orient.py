@@ -22,15 +22,14 @@ class Oriented:
 
     def back(self, voxels: Array) -> Array:
         """Return an array (z, y, x) of ``volume`` in the axis order of the original volume."""
-        axes = [i for i, flip in enumerate(self.flipped) if flip]
+        axes = tuple(i for i, flip in enumerate(self.flipped) if flip)
         return np.ascontiguousarray(np.flip(voxels, axes).transpose(np.argsort(self.order)))
 
     def original_index(self, index: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the original index of a voxel (z, y, x) of ``volume``."""
         shape = self.volume.shape
         unflipped = [
-            n - 1 - i if flip else i
-            for i, n, flip in zip(index, shape, self.flipped, strict=True)
+            n - 1 - i if flip else i for i, n, flip in zip(index, shape, self.flipped, strict=True)
         ]
         out = [0.0, 0.0, 0.0]
         for i, axis in enumerate(self.order):
@@ -52,12 +51,10 @@ def orient(volume: Volume) -> Oriented:
         bool(score[1, best[1]] < 0),
         bool(score[2, best[2]] < 0),
     )
-    voxels = np.flip(volume.voxels.transpose(best), [i for i in range(3) if flipped[i]])
+    voxels = np.flip(volume.voxels.transpose(best), tuple(i for i in range(3) if flipped[i]))
     direction = volume.direction[:, list(best)] * np.where(flipped, -1.0, 1.0)
     corner = [0.0, 0.0, 0.0]
     for i, axis in enumerate(best):
         corner[axis] = float(volume.shape[axis] - 1) if flipped[i] else 0.0
     spacing = (volume.spacing[best[0]], volume.spacing[best[1]], volume.spacing[best[2]])
-    return Oriented(
-        Volume(voxels, spacing, volume.to_lps(corner), direction), best, flipped
-    )
+    return Oriented(Volume(voxels, spacing, volume.to_lps(corner), direction), best, flipped)

@@ -30,7 +30,9 @@ class Labelled:
 def training_config(seed: int) -> ChestConfig:
     """Return the phantom of a seed: sizes, spacing, noise and emphysema vary with it."""
     rng = np.random.default_rng([seed, 7])
-    spacing = float(rng.choice([1.0, 1.25, 1.5, 2.0, 2.5, 5.0], p=[0.2, 0.25, 0.15, 0.15, 0.15, 0.1]))
+    spacing = float(
+        rng.choice([1.0, 1.25, 1.5, 2.0, 2.5, 5.0], p=[0.2, 0.25, 0.15, 0.15, 0.15, 0.1])
+    )
     return ChestConfig(
         shape=(round(200 / spacing), 288, 288),
         spacing=(spacing, 1.25, 1.25),

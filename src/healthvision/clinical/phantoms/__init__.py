@@ -4,8 +4,8 @@
 from healthvision.clinical.phantoms.chest import (
     ChestConfig,
     ChestPhantom,
-    NoduleTruth,
     phantom,
 )
+from healthvision.clinical.phantoms.nodules import NoduleTruth
 
 __all__ = ["ChestConfig", "ChestPhantom", "NoduleTruth", "phantom"]

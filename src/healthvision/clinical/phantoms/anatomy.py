@@ -35,9 +35,7 @@ class Body:
         """LPS point (x, y, z) where the trachea divides."""
         return 0.0, 18.0 * self.scale, 0.12 * self.height
 
-    def _lung(
-        self, x: Coordinates, y: Coordinates, z: Coordinates, side: int
-    ) -> Coordinates:
+    def _lung(self, x: Coordinates, y: Coordinates, z: Coordinates, side: int) -> Coordinates:
         """Signed distance to one lung before the heart is carved; side -1 right, +1 left."""
         s = self.scale
         u = np.abs((x - side * 72 * s) / (58 * s))
@@ -47,12 +45,14 @@ class Body:
         radius = (u**2.3 + v**2.3 + taper) ** (1 / 2.3)
         wall = (radius - 1) * (55 * s)
         dome = -self.height / 2 + self.dome * (1 - u**2 - v**2)
-        return np.maximum(wall, dome - z)
+        out: Coordinates = np.maximum(wall, dome - z)
+        return out
 
     def lungs(self, x: Coordinates, y: Coordinates, z: Coordinates) -> Coordinates:
         """Signed distance to both lungs; LPS coordinates that broadcast together."""
         both = np.minimum(self._lung(x, y, z, -1), self._lung(x, y, z, 1))
-        return np.maximum(both, -np.minimum(self.heart(x, y, z), self.mediastinum(x, y)))
+        out: Coordinates = np.maximum(both, -np.minimum(self.heart(x, y, z), self.mediastinum(x, y)))
+        return out
 
     def heart(self, x: Coordinates, y: Coordinates, z: Coordinates) -> Coordinates:
         """Signed distance to the heart; its bulk lies on the left."""
@@ -62,13 +62,15 @@ class Body:
             + ((y + 28 * s) / (44 * s)) ** 2
             + ((z + self.height / 2 - 44 * s) / (52 * s)) ** 2
         )
-        return (radius - 1) * (48 * s)
+        out: Coordinates = (radius - 1) * (48 * s)
+        return out
 
     def mediastinum(self, x: Coordinates, y: Coordinates) -> Coordinates:
         """Signed distance to the mediastinum, a column without ends."""
         s = self.scale
         radius = np.sqrt((x / (29 * s)) ** 2 + ((y - 8 * s) / (88 * s)) ** 2)
-        return (radius - 1) * (29 * s)
+        out: Coordinates = (radius - 1) * (29 * s)
+        return out
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -193,6 +193,4 @@ def phantom(seed: int, config: ChestConfig | None = None) -> ChestPhantom:
     )
     left = float(np.count_nonzero(lungs[:, :, grid.x > 0])) * volume.voxel_ml
     total = float(np.count_nonzero(lungs)) * volume.voxel_ml
-    return ChestPhantom(
-        seed, config, volume, lungs, total, left, total - left, emphysema, nodules
-    )
+    return ChestPhantom(seed, config, volume, lungs, total, left, total - left, emphysema, nodules)

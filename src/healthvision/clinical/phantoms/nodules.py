@@ -55,7 +55,8 @@ def _to_pleura(body: Body, point: FloatArray, wanted: float) -> FloatArray:
         middle = (low + high) / 2
         deep = _depth(body, point + np.array([side * middle, 0, 0])) < -wanted
         low, high = (middle, high) if deep else (low, middle)
-    return point + np.array([side * low, 0.0, 0.0])
+    out: FloatArray = point + np.array([side * low, 0.0, 0.0])
+    return out
 
 
 def _candidate(
@@ -98,7 +99,7 @@ def _fits(
     elif near.min() < radius + 1.5:
         return False
     gaps = [np.linalg.norm(at - np.array(n.centre)) - max(n.semi_axes) - radius for n in taken]
-    return min(gaps, default=99.0) > 8.0
+    return bool(min(gaps, default=99.0) > 8.0)
 
 
 def place_nodules(

@@ -42,9 +42,7 @@ def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
 
     slices: dict[str, Any] = {}
     application = _application(request["application"])
-    context = Context(
-        seed=request["seed"], progress=out.progress, parameters=request["parameters"]
-    )
+    context = Context(seed=request["seed"], progress=out.progress, parameters=request["parameters"])
     output = application.run(StudyInput(headers, load), context)
     return {"output": encode(output, out.array), "slices": slices}
 

@@ -62,6 +62,14 @@ async def receive(
     return answers
 
 
+def spool(db: Database) -> BinaryIO:
+    """Return an empty temporary file without a name for an object too large for memory.
+
+    Fill it, pass it as ``Incoming.source``, close it afterwards. Raises OutOfSpace.
+    """
+    return storage.scratch_file(db)
+
+
 async def _batches(items: Items, settings: ArchiveSettings) -> AsyncIterator[list[Incoming]]:
     batch: list[Incoming] = []
     held = 0
@@ -111,7 +119,7 @@ def _read_one(item: Incoming) -> _Read:
         digest = hashlib.sha256(source).hexdigest()
     else:
         source.seek(0)
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        digest = _digest(source)
         source.seek(0)
     try:
         return _Read(item, digest, read_header(source), None)
@@ -119,8 +127,14 @@ def _read_one(item: Incoming) -> _Read:
         return _Read(item, digest, None, refusal)
     except _UNREADABLE as error:
         _log.error("header reader failed", error=type(error).__name__, sha256=digest)
-        refusal = DicomRefused("unreadable", "The object cannot be read.")
-        return _Read(item, digest, None, refusal)
+        return _Read(item, digest, None, DicomRefused("unreadable", "The object cannot be read."))
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(READ_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 async def _receive_batch(

@@ -160,6 +160,25 @@ async def membership(
     return (await session.scalars(query.with_for_update())).one_or_none()
 
 
+async def leave_space(session: Session, org_id: UUID, space_id: UUID, home_id: UUID) -> None:
+    """Take all studies out of a space; those that are nowhere else go to another one."""
+    elsewhere = select(StudySpaceRow.study_id).where(
+        StudySpaceRow.org_id == org_id, StudySpaceRow.space_id != space_id
+    )
+    mine = (StudySpaceRow.org_id == org_id, StudySpaceRow.space_id == space_id)
+    lonely = [
+        r.id
+        for r in await session.scalars(
+            select(StudySpaceRow).where(*mine, StudySpaceRow.study_id.not_in(elsewhere))
+        )
+    ]
+    if lonely:
+        await session.execute(
+            update(StudySpaceRow).where(StudySpaceRow.id.in_(lonely)).values(space_id=home_id)
+        )
+    await session.execute(delete(StudySpaceRow).where(*mine))
+
+
 async def take_due(session: Session, at: datetime, limit: int) -> Sequence[StudySpaceRow]:
     """Return memberships that became complete, of all organisations; each to one caller only."""
     query = (

@@ -3,8 +3,8 @@
 
 import ipaddress
 from collections.abc import Sequence
-from uuid import UUID
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.identity import repository
@@ -176,9 +176,7 @@ async def rotate_client_secret(session: Session, actor: Actor, client_id: str) -
     secret = new_secret()
     row.secret_sha256 = digest(secret)
     await session.flush()
-    await audit.record(
-        session, actor, "identity.client_secret_rotated", client_id, kind="client"
-    )
+    await audit.record(session, actor, "identity.client_secret_rotated", client_id, kind="client")
     return ClientCreated(client=_read(row), client_secret=secret)
 
 
@@ -270,9 +268,7 @@ async def list_api_keys(
         session, actor.org_id, owner, everything=everything, after=_after(cursor), limit=limit + 1
     )
     more = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
-    return Page(
-        items=[ApiKeyRead.model_validate(r) for r in rows[:limit]], next=more, total=None
-    )
+    return Page(items=[ApiKeyRead.model_validate(r) for r in rows[:limit]], next=more, total=None)
 
 
 async def get_api_key(session: Session, actor: Actor, key_id: UUID) -> ApiKeyRead:
@@ -294,7 +290,5 @@ async def revoke_api_key(session: Session, actor: Actor, key_id: UUID) -> ApiKey
         row.revoked_at = now()
         await session.flush()
         forget_accounts(session)
-        await audit.record(
-            session, actor, "identity.api_key_revoked", row.id, kind="api_key"
-        )
+        await audit.record(session, actor, "identity.api_key_revoked", row.id, kind="api_key")
     return ApiKeyRead.model_validate(row)

@@ -49,9 +49,7 @@ def check_permissions(session: Session, actor: Actor, permissions: Sequence[str]
         raise OverGrant("you cannot give rights that you do not hold")
 
 
-async def check_roles(
-    session: Session, actor: Actor, org_id: UUID, roles: Sequence[str]
-) -> None:
+async def check_roles(session: Session, actor: Actor, org_id: UUID, roles: Sequence[str]) -> None:
     """Raise UnknownPermission or OverGrant unless the actor may give these roles away."""
     own = await repository.role_permissions(session, org_id, [r for r in roles])
     for role in roles:

@@ -89,6 +89,4 @@ async def change_password(
     async with db.transaction() as session:
         user = await session.get_one(User, actor.user_id)
         await people.set_password(session, user, change.new)
-        await audit.record(
-            session, actor, "identity.password_changed", actor.user_id, kind="user"
-        )
+        await audit.record(session, actor, "identity.password_changed", actor.user_id, kind="user")

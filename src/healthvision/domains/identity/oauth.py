@@ -489,9 +489,7 @@ async def _by_device(
             return SlowDown("poll less often")
         return AuthorizationPending("waiting for the person")
     row.status = "used"
-    return await issue_for_user(
-        session, client, row.org_id, row.user_id, row.scope, caller=caller
-    )
+    return await issue_for_user(session, client, row.org_id, row.user_id, row.scope, caller=caller)
 
 
 _Grant = Callable[[Session, OAuthClient, Form, Caller, UUID | None], Awaitable[Outcome]]

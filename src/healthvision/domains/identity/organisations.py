@@ -23,7 +23,7 @@ from healthvision.domains.identity.schemas import (
 from healthvision.domains.identity.tables import Organisation, User
 from healthvision.kernel import events
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.db import Session, resources_of
+from healthvision.kernel.db import Session
 from healthvision.kernel.paging import encode_cursor
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
@@ -142,10 +142,14 @@ async def bootstrap(
     made = None if password is not None or user is not None else new_secret()
     actor = Actor.system(org.id, on_behalf_of="bootstrap")
     read = await people.create_user(
-        session, actor, email=admin_email, name=admin_name, roles=["admin"], password=password or made
+        session,
+        actor,
+        email=admin_email,
+        name=admin_name,
+        roles=["admin"],
+        password=password or made,
     )
     if first:
         (await session.get_one(User, read.id)).installation_admin = True
         await session.flush()
     return BootstrapRead(org_id=org.id, user_id=read.id, created=True, password=made)
-

@@ -149,9 +149,7 @@ async def _set_password(session: Session, user: User, password: str) -> None:
     user.password_hash = await passwords.hash(password)
     user.tokens_after = now()
     await unlock(session, user.email)
-    for row in await repository.refresh_tokens(
-        session, repository.RefreshToken.user_id == user.id
-    ):
+    for row in await repository.refresh_tokens(session, repository.RefreshToken.user_id == user.id):
         row.revoked_at = now()
     forget_accounts(session)
     await session.flush()
@@ -224,9 +222,7 @@ async def get_user(session: Session, actor: Actor, user_id: UUID) -> UserRead:
     return read_user(await place_of(session, actor, user_id))
 
 
-async def patch_user(
-    session: Session, actor: Actor, user_id: UUID, patch: UserPatch
-) -> UserRead:
+async def patch_user(session: Session, actor: Actor, user_id: UUID, patch: UserPatch) -> UserRead:
     """Change a person's place. Raises NoSuchAccount, OverGrant, LastAdministrator, Forbidden."""
     place = await place_of(session, actor, user_id)
     before = _facts(place)

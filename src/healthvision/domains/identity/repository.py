@@ -121,9 +121,7 @@ async def places_of(session: Session, user_id: UUID) -> list[Place]:
     return [Place(*row) for row in (await session.execute(query)).all()]
 
 
-async def members(
-    session: Session, org_id: UUID, after: UUID | None, limit: int
-) -> list[Place]:
+async def members(session: Session, org_id: UUID, after: UUID | None, limit: int) -> list[Place]:
     """Return the people of an organisation by user id."""
     query = _places().where(Membership.org_id == org_id).order_by(User.id).limit(limit)
     if after is not None:
@@ -184,6 +182,12 @@ async def remove_from_team(session: Session, org_id: UUID, team_id: UUID, user_i
         TeamMember.user_id == user_id,
     )
     return (await session.scalar(gone.returning(TeamMember.id))) is not None
+
+
+async def team_named(session: Session, org_id: UUID, name: str) -> bool:
+    """Tell whether the organisation has a team of this name."""
+    query = select(Team.id).where(Team.org_id == org_id, Team.name == name)
+    return await session.scalar(query) is not None
 
 
 async def delete_team(session: Session, team: Team) -> None:

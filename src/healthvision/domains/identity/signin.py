@@ -136,9 +136,7 @@ async def _refused(db: Database, email: str, caller: Caller, action: str) -> Non
             subject = user.id if user else None
             await audit.record(session, actor, action, subject, kind="user", outcome="refused")
             if user is not None and action == "identity.account_locked":
-                await events.publish(
-                    session, actor, AccountLocked(org_id=org_id, subject=user.id)
-                )
+                await events.publish(session, actor, AccountLocked(org_id=org_id, subject=user.id))
 
 
 async def unlock(session: Session, email: str) -> None:

@@ -117,7 +117,9 @@ class Registry:
         for application in self.versions(application_id):
             if version is None or application.manifest.version == version:
                 return application
-        raise ApplicationNotFound(f"{application_id} has no installed version {str(version)[:64]!r}")
+        raise ApplicationNotFound(
+            f"{application_id} has no installed version {str(version)[:64]!r}"
+        )
 
     def fitting(self, series: Sequence[SeriesHeader]) -> list[Installed]:
         """Return the newest version of each application that accepts some of the series."""

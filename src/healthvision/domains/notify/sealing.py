@@ -60,7 +60,9 @@ def seal(resources: Resources, subscription: UUID, config: BaseModel) -> str:
     """Return the settings encrypted (AES-256-GCM) and bound to the subscription."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     plain = strictjson.dumps(revealed(config)).encode()
-    return base64.b64encode(nonce + _key(resources).encrypt(nonce, plain, subscription.bytes)).decode()
+    return base64.b64encode(
+        nonce + _key(resources).encrypt(nonce, plain, subscription.bytes)
+    ).decode()
 
 
 def unseal(resources: Resources, subscription: UUID, sealed: str) -> dict[str, Any]:

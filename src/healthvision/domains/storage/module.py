@@ -15,6 +15,9 @@ from healthvision.kernel.settings import CoreSettings
 async def start(db: Database, core: CoreSettings) -> None:
     """Open the configured stores and derive the room's keys from the master key."""
     settings = StorageSettings()
+    if not db.resources.has(MasterKey):
+        key = MasterKey.load_or_create(core.master_key_file, data_dir=core.data_dir)
+        db.resources.put(MasterKey, key)
     master = db.resources.get(MasterKey)
     vault = Vault(
         stores=open_stores(settings, core.data_dir),

@@ -328,6 +328,6 @@ def scratch_file(db: Database) -> BinaryIO:
     folder = db.resources.get(Vault).scratch
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the caller closes it)
+        return tempfile.TemporaryFile(dir=folder)
     except OSError as error:
         raise problem_of(error) from error

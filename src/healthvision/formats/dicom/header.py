@@ -8,13 +8,12 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.frames import PixelLayout, Span, locate_frames
 from healthvision.formats.dicom.jsonmodel import BulkRef, Json, JsonBuilder
 from healthvision.formats.dicom.part10 import (
-    DEFLATED,
     Buffer,
     Element,
     Limits,
@@ -117,14 +116,6 @@ class InstanceHeader:
     def has_pixels(self) -> bool:
         """Whether there is a picture of known size in it."""
         return self.pixel_offset is not None and bool(self.rows and self.columns)
-
-
-class HeaderReader(Protocol):
-    """Reads one header; lets callers put a cache or a child process in between."""
-
-    def __call__(self, source: Source) -> InstanceHeader:
-        """Return the header or raise DicomRefused."""
-        ...
 
 
 def read_header(source: Source, *, limits: Limits | None = None) -> InstanceHeader:
@@ -432,8 +423,3 @@ def _check_depth(values: _Values, bits: int | None, tokens: Tokens) -> None:
         raise DicomRefused(
             "pixel-size", "Bits Stored and High Bit do not fit.", field=name_of(0x00280101)
         )
-
-
-def deflated_syntax(transfer_syntax: str) -> bool:
-    """Return whether the whole data set is compressed, so that file offsets mean nothing."""
-    return transfer_syntax in DEFLATED

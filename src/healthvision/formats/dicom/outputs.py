@@ -62,7 +62,10 @@ def write_outputs(
     segmentation = output.segmentation
     if segmentation is not None and segmentation.labels.voxels.any():
         data = write_seg(
-            segmentation, sources.headers, maker.identity(f"seg{suffix}", "SEG"), encoding=seg_encoding
+            segmentation,
+            sources.headers,
+            maker.identity(f"seg{suffix}", "SEG"),
+            encoding=seg_encoding,
         )
         out.append(maker.finish("seg", "SEG", data))
         seg = SegReference(read_header(data), segment_numbers(segmentation))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A frame as a picture for people: window, VOI LUT, palette, colour, size (PS3.18 8.3.5)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -235,10 +235,3 @@ def _fit(picture: Array, how: Rendering) -> Array:
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
     resized = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.BILINEAR)
     return np.asarray(resized)
-
-
-def with_window(how: Rendering, center: float, width: float) -> Rendering:
-    """Return ``how`` with another window; raises ValueError for a width that is not positive."""
-    if not width > 0:
-        raise ValueError("the window width is above 0")
-    return replace(how, window=Window(center, width))

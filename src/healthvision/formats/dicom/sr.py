@@ -54,6 +54,7 @@ _PERCENT = CodedConcept("%", "UCUM", "Percent")
 _ABSENT = CodedConcept("2667000", "SCT", "Absent")
 _NEGATIVE_OF = CodedConcept("negative", "99HV", "Looked for and not found")
 _EVIDENCE = CodedConcept("evidence-level", "99HV", "Evidence level of the method")
+_STATUS = CodedConcept("result-status", "99HV", "Outcome of the analysis")
 _PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
 
 Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
@@ -88,7 +89,7 @@ def write_sr(
     report = MeasurementReport(
         observation_context=_observer(identity),
         procedure_reported=_PROCEDURE,
-        imaging_measurements=groups or None,
+        imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
             CodedConcept("en", "RFC5646", "English")
@@ -143,7 +144,7 @@ def _groups(
         groups.append(_study_group(result))
     if result.negatives:
         groups.append(_negative_group(result))
-    return groups
+    return groups or [_status_group(result)]
 
 
 def _finding(
@@ -255,6 +256,20 @@ def _study_group(result: Result) -> Group:
     if lines:
         group[0].ContentSequence.append(_comment("; ".join(lines)))
     return group
+
+
+def _status_group(result: Result) -> Group:
+    """Stand in for findings when there are none: TID 1500 wants at least one group."""
+    status = result.status.value
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=derive_uid(result.id, "status"), identifier="status"
+        ),
+        algorithm_id=_algorithm(result),
+        qualitative_evaluations=[
+            QualitativeEvaluation(_STATUS, CodedConcept(status, "99HV", f"Analysis {status}"))
+        ],
+    )
 
 
 def _negative_group(result: Result) -> Group:

@@ -19,6 +19,7 @@ from healthvision.formats.nifti.errors import NiftiRefused
 
 MAX_DATA_BYTES = 2 << 30
 MAX_OFFSET = 16 << 20
+MAX_COORDINATE = 1e7  # in the file's unit; microns allowed
 _SIZE: dict[int, tuple[Any, bytes]] = {
     348: (nib.Nifti1Header, b"n+1\0"),
     540: (nib.Nifti2Header, b"n+2\0\r\n\x1a\n"),
@@ -77,10 +78,11 @@ def _read(stream: BinaryIO, max_bytes: int) -> NiftiVolume:
     needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if needed > max_bytes:
         raise NiftiRefused("too-large", f"The volume needs {needed} bytes; {max_bytes} allowed.")
-    offset = int(header["vox_offset"])
     size = int(header["sizeof_hdr"])
-    if not size <= offset <= MAX_OFFSET:
+    start = float(header["vox_offset"])
+    if not size <= start <= MAX_OFFSET:
         raise NiftiRefused("not-nifti", "vox_offset (offset of the voxels) is not plausible.")
+    offset = int(start)
     digest = hashlib.sha256(header.binaryblock)
     digest.update(_exactly(stream, offset - size))
     data = bytearray(needed)
@@ -126,7 +128,7 @@ def _shape(header: Any) -> tuple[int, int, int]:
 def _dtype(header: Any) -> np.dtype[np.generic]:
     try:
         dtype: np.dtype[np.generic] = np.dtype(header.get_data_dtype())
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         dtype = np.dtype("V1")
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         code = int(header["datatype"])
@@ -172,6 +174,7 @@ def _affine(header: Any) -> FloatArray:
     unit = int(header["xyzt_units"]) & 7
     if unit not in _UNIT_MM:
         raise NiftiRefused("affine", f"Unknown unit code {unit} of the voxel size.")
+    _check_plausible(header)
     sform = _sform(header) if int(header["sform_code"]) > 0 else None
     qform = _qform(header) if int(header["qform_code"]) > 0 else None
     if sform is None and qform is None:
@@ -188,6 +191,19 @@ def _affine(header: Any) -> FloatArray:
     affine = affine.copy()
     affine[:3] *= _UNIT_MM[unit]
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # RAS+ to LPS+
+
+
+def _check_plausible(header: Any) -> None:
+    """Refuse NaN, infinity and sizes no patient has before anything is computed from them."""
+    fields = []
+    if int(header["sform_code"]) > 0:
+        fields += [float(v) for name in ("srow_x", "srow_y", "srow_z") for v in header[name]]
+    if int(header["qform_code"]) > 0:
+        fields += [float(v) for v in header["pixdim"][:4]]
+        fields += [float(header[f"quatern_{k}"]) for k in "bcd"]
+        fields += [float(header[f"qoffset_{k}"]) for k in "xyz"]
+    if not all(np.isfinite(v) and abs(v) < MAX_COORDINATE for v in fields):
+        raise NiftiRefused("affine", "The affine is not finite or not plausible.")
 
 
 def _sform(header: Any) -> FloatArray:

@@ -20,6 +20,7 @@ from healthvision.formats.dicom.writer import MANUFACTURER, ds_text, to_part10
 from healthvision.formats.nifti.errors import NiftiRefused
 from healthvision.formats.nifti.reading import MAX_DATA_BYTES, NiftiVolume, read_nifti
 
+MAX_VALUE = 1e12
 _CLASSES = {
     "CT": CTImageStorage,
     "MR": MRImageStorage,
@@ -171,22 +172,20 @@ def _survey(volume: NiftiVolume) -> tuple[float, float, bool]:
             continue
         low, high = min(low, float(finite.min())), max(high, float(finite.max()))
         whole = whole and (values.dtype.kind in "iu" or bool((finite == np.rint(finite)).all()))
-    if not np.isfinite(low):
-        raise NiftiRefused("not-finite", "No voxel has a finite value.")
+    if not np.isfinite(low) or max(abs(low), abs(high)) > MAX_VALUE:
+        raise NiftiRefused("not-finite", "The voxels have no finite values of usable size.")
     return low, high, whole
 
 
 def _values(volume: NiftiVolume, stored: Array) -> Array:
     if volume.slope == 1.0 and volume.intercept == 0.0:
         return stored
-    if (
-        stored.dtype.kind in "iu"
-        and volume.slope.is_integer()
-        and volume.intercept.is_integer()
-        and stored.dtype.itemsize < 8
-    ):
+    whole = volume.slope.is_integer() and volume.intercept.is_integer()
+    small = max(abs(volume.slope), abs(volume.intercept)) < 1 << 30
+    if whole and small and stored.dtype.kind in "iu" and stored.dtype.itemsize < 8:
         return stored.astype(np.int64) * int(volume.slope) + int(volume.intercept)
-    return stored.astype(np.float64) * volume.slope + volume.intercept
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity is looked at by the caller
+        return stored.astype(np.float64) * volume.slope + volume.intercept
 
 
 def _pixels(volume: NiftiVolume, coding: _Coding, stored: Array) -> Array:

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import Incoming, Origin, Received
 from healthvision.domains.archive.settings import ArchiveSettings
-from healthvision.domains.storage import service as storage
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.interfaces.dicomweb.media import MediaType, parse_media_type
@@ -111,7 +110,7 @@ class Intake:
                     continue  # read on to the next part, keep nothing
                 held += chunk
                 if file is None and len(held) > self.settings.memory_bytes:
-                    file = storage.scratch_file(self.db)
+                    file = archive.spool(self.db)
                 if file is not None and len(held) >= WRITE_BYTES:
                     await asyncio.to_thread(file.write, bytes(held))
                     held.clear()

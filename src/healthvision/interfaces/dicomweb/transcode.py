@@ -66,7 +66,7 @@ def _check_size(header: InstanceHeader) -> None:
 
 
 def _rewrite(data: bytes, header: InstanceHeader) -> bytes:
-    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset: pydicom.Dataset = pydicom.dcmread(io.BytesIO(data))
     if header.encapsulated:
         dataset.decompress(generate_instance_uid=False)
     elif not header.little_endian:

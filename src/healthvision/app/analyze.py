@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``healthvision analyze``: one study from files, without a server."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from healthvision.clinical.result import Result, ResultStatus
+from healthvision.domains.analysis import command
+from healthvision.domains.analysis.runner import RunOptions
+from healthvision.kernel.errors import Busy, Problem
+
+DONE, FAILED, BAD_INPUT, ABSTAINED = 0, 1, 2, 3
+OUR_FAULT = (Busy,)
+
+
+def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: int) -> int:
+    """Analyse, write and print; returns the exit code (0 result, 3 abstained, 2 input, 1 failure)."""
+    console = Console(stderr=True, highlight=False)
+    if not path.exists():
+        console.print(f"[red]bad input[/]: there is no {path}")
+        return BAD_INPUT
+    target = (
+        folder
+        if folder is not None or as_json
+        else Path(f"{path.stem.split('.')[0]}-{application}")
+    )
+    try:
+        result = _analyze(console, path, application, target, seed)
+    except Problem as problem:
+        bad = problem.status < 500 and not isinstance(problem, OUR_FAULT)
+        console.print(f"[red]{'bad input' if bad else 'failure'}[/]: {problem.detail}")
+        return BAD_INPUT if bad else FAILED
+    if as_json:
+        sys.stdout.write(result.model_dump_json() + "\n")
+    else:
+        _tell(Console(highlight=False), result, target)
+    return ABSTAINED if result.status is ResultStatus.ABSTAINED else DONE
+
+
+def _analyze(
+    console: Console, path: Path, application: str, folder: Path | None, seed: int
+) -> Result:
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        job = bar.add_task("reading", total=1.0)
+
+        def progress(share: float, stage: str) -> None:
+            bar.update(job, completed=share, description=stage)
+
+        options = RunOptions(seed=seed, progress=progress)
+        return command.analyze_files([path], application, folder, run=options)
+
+
+def _tell(console: Console, result: Result, folder: Path | None) -> None:
+    if result.abstained_reason is not None:
+        console.print(
+            f"Abstained: {result.abstained_reason.en}\n不予判断：{result.abstained_reason.zh}"
+        )
+    console.print(f"{result.summary.en}\n{result.summary.zh}")
+    for finding in result.findings:
+        sizes = ", ".join(f"{m.label.en} {m.value:.1f} {m.unit}" for m in finding.measurements[:3])
+        value = finding.confidence.value
+        sure = "no confidence given" if value is None else f"confidence {value:.2f}"
+        kinds = ", ".join(f"{c.guideline} {c.value}" for c in finding.categories) or "no category"
+        console.print(
+            f"- {finding.label.en}, {finding.location.region.en}: {sizes}; {kinds}; {sure}"
+        )
+    for measurement in result.measurements:
+        console.print(f"  {measurement.label.en}: {measurement.value:.1f} {measurement.unit}")
+    console.print("AI result, unverified. Decision support, not a diagnosis.")
+    if folder is not None:
+        console.print(f"Written to {folder}")

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plug of the archive."""
+
+from healthvision.domains.archive import jobs, service
+from healthvision.domains.spaces.events import SpaceRemoved
+from healthvision.kernel.module import Module
+
+MODULE = Module(
+    name="archive",
+    periodics=jobs.PERIODICS,
+    subscriptions={SpaceRemoved: [service.on_space_removed]},
+    permissions={
+        "studies:read": "Find and read studies and their images",
+        "studies:write": "Bring in studies, close them, put them into spaces",
+        "studies:delete": "Delete studies",
+        "studies:export": "Export studies as zip, NIfTI or PNG",
+        "studies:hold": "Set and lift legal holds and retention times",
+        "quarantine:manage": "See, download, release and delete refused objects",
+    },
+)

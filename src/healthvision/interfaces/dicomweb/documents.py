@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the OpenAPI document says about the DICOMweb operations."""
+
+from typing import Any
+
+from healthvision.interfaces.dicomweb.negotiation import (
+    DICOM,
+    DICOM_JSON,
+    FRAME_MEDIA,
+    JPEG,
+    MULTIPART,
+    OCTETS,
+    PNG,
+)
+from healthvision.kernel.http import COMMON_RESPONSES
+from healthvision.kernel.schemas import ProblemDocument
+
+Responses = dict[int | str, dict[str, Any]]
+
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+DATA_SET: dict[str, Any] = {"schema": {"type": "object", "additionalProperties": True}}
+DATA_SETS: dict[str, Any] = {"schema": {"type": "array", "items": DATA_SET["schema"]}}
+_JSON_SETS = {DICOM_JSON: DATA_SETS, "application/json": DATA_SETS}
+
+
+def _problem(text: str) -> dict[str, Any]:
+    problem: dict[str, Any] = {"application/problem+json": {}}
+    return {"description": text, "model": ProblemDocument, "content": problem}
+
+
+_READ: Responses = {
+    **{s: COMMON_RESPONSES[s] for s in (400, 401, 403, 404, 422, 429, 503)},
+    406: _problem("None of the accepted media types can be made"),
+}
+_RANGE: Responses = {
+    206: {"description": "The asked byte range", "content": {OCTETS: BINARY, DICOM: BINARY}},
+    416: _problem("The range lies outside of the bytes"),
+}
+_FRAMES = {m: BINARY for m in (OCTETS, MULTIPART, *sorted(set(FRAME_MEDIA.values())))}
+
+SEARCH: Responses = {
+    200: {
+        "description": "The matches, also when there are none",
+        "content": _JSON_SETS,
+        "headers": {
+            "X-Total-Count": {
+                "description": "Number of all matches",
+                "schema": {"type": "integer"},
+            },
+            "Warning": {
+                "description": "299: more matches than were returned",
+                "schema": {"type": "string"},
+            },
+        },
+    },
+    **_READ,
+}
+INSTANCES: Responses = {
+    200: {"description": "The instances", "content": {MULTIPART: BINARY, DICOM: BINARY}},
+    **_READ,
+    **_RANGE,
+}
+FRAMES: Responses = {200: {"description": "The frames", "content": _FRAMES}, **_READ}
+BULK: Responses = {
+    200: {"description": "The value", "content": {MULTIPART: BINARY, OCTETS: BINARY}},
+    **_READ,
+    **_RANGE,
+}
+METADATA: Responses = {200: {"description": "The metadata", "content": _JSON_SETS}, **_READ}
+PICTURE: Responses = {
+    200: {"description": "The picture", "content": {JPEG: BINARY, PNG: BINARY}},
+    **_READ,
+}
+DELETE: Responses = {
+    204: {"description": "Deleted; purged later"},
+    **_READ,
+    409: COMMON_RESPONSES[409],
+}
+_STORED = {DICOM_JSON: DATA_SET}
+STORE: Responses = {
+    200: {"description": "All instances are stored", "content": _STORED},
+    202: {"description": "Some were refused, or stored with a warning", "content": _STORED},
+    409: {
+        "description": "None was stored",
+        "content": {**_STORED, "application/problem+json": {}},
+    },
+    **{s: COMMON_RESPONSES[s] for s in (400, 401, 403, 404, 413, 422, 429, 503, 507)},
+    406: _READ[406],
+    415: _problem("The body is neither multipart/related of application/dicom nor one instance"),
+}
+STORE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            f'{MULTIPART}; type="{DICOM}"': BINARY,
+            DICOM: BINARY,
+        },
+    }
+}
+
+
+def _query(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
+
+
+_TEXT = {"type": "string", "maxLength": 200}
+SEARCH_PARAMETERS: dict[str, Any] = {
+    "parameters": [
+        _query("limit", "Most matches to return", {"type": "integer", "minimum": 0}),
+        _query("offset", "Matches to skip", {"type": "integer", "minimum": 0, "maximum": 10**7}),
+        _query("includefield", "Further attributes by keyword or tag, or 'all'", _TEXT),
+        _query("fuzzymatching", "Match names by the start of any word", {"type": "boolean"}),
+        _query("PatientName", "Any attribute by keyword or tag; * and ? are wildcards", _TEXT),
+        _query("PatientID", "Exact, or with wildcards", _TEXT),
+        _query("StudyDate", "YYYYMMDD, or a range such as 20240101-20241231", _TEXT),
+        _query("AccessionNumber", "Exact, or with wildcards", _TEXT),
+        _query("ModalitiesInStudy", "E.g. CT", _TEXT),
+    ]
+}
+PICTURE_PARAMETERS: dict[str, Any] = {
+    "parameters": [
+        _query("window", "center,width[,linear|linear-exact|sigmoid]", _TEXT),
+        _query("viewport", "width,height in pixels; the aspect ratio is kept", _TEXT),
+        _query("quality", "JPEG quality", {"type": "integer", "minimum": 1, "maximum": 100}),
+    ]
+}
+ACCEPT: dict[str, Any] = {
+    "parameters": [_query("accept", "Media types, instead of the Accept header", _TEXT)]
+}
