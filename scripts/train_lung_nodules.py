@@ -59,7 +59,7 @@ def calibrated(forest: Forest, x: FloatArray, y: Array) -> Forest:
     """Fit slope, offset and noise slope by maximum likelihood.
 
     The noise slope is held at 0.3 or more, so that confidence falls when noise rises.
-   """
+    """
     p = np.clip(forest.raw(x), 0.01, 0.99)
     logit = np.log(p / (1 - p))
     noise = np.log(np.clip(x[:, NAMES.index("contrast_to_noise")], 1, 80) / 20)

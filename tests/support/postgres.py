@@ -4,11 +4,14 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -36,24 +39,72 @@ def _as_postgres(command: list[str]) -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
 
 
+@dataclass
+class PostgresServer:
+    """A private server that a test may kill and start again."""
+
+    binaries: Path
+    folder: Path
+    port: int
+    fsync: bool = False
+
+    @property
+    def url(self) -> str:
+        """URL of the database 'postgres'."""
+        return f"postgresql://hv@127.0.0.1:{self.port}/postgres"
+
+    def create(self) -> None:
+        """Make the data folder."""
+        initdb = [str(self.binaries / "initdb"), "-D", str(self.folder / "data"), "-U", "hv"]
+        _run([*initdb, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"])
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        options = f"-c port={self.port} -c listen_addresses=127.0.0.1"
+        options += f" -c unix_socket_directories={self.folder} -c max_connections=300"
+        options += "" if self.fsync else " -c fsync=off"
+        log = str(self.folder / "log")
+        _run([*self._control(), "-l", log, "-o", options, "start"])
+
+    def stop(self) -> None:
+        """Stop without waiting for clients."""
+        _run([*self._control(), "-m", "immediate", "stop"], check=False)
+
+    def kill(self) -> None:
+        """Send kill -9 to the server's first process; the others end by themselves."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(1.0)
+
+    def _control(self) -> list[str]:
+        data = str(self.folder / "data")
+        return [str(self.binaries / "pg_ctl"), "-D", data, "-w", "-t", "60"]
+
+
+def _run(command: list[str], *, check: bool = True) -> None:
+    quiet = subprocess.DEVNULL
+    subprocess.run(_as_postgres(command), check=check, stdout=quiet, stderr=quiet, cwd="/")
+
+
 @contextmanager
-def postgres_server(binaries: Path, *, fsync: bool = False) -> Iterator[str]:
-    """Start a fresh server and yield its URL (database 'postgres'); stop it at the end."""
+def postgres(binaries: Path, *, fsync: bool = False) -> Iterator[PostgresServer]:
+    """Start a fresh server; stop and remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="hv-pg-"))
     if os.geteuid() == 0:
         account = pwd.getpwnam("postgres")
         os.chown(folder, account.pw_uid, account.pw_gid)
-    data, port = folder / "data", free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "hv", "--auth=trust", "-E", "UTF8"]
-    subprocess.run(_as_postgres([*initdb, "--locale=C.UTF-8"]), check=True, **quiet)  # type: ignore[call-overload]
-    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    options += " -c max_connections=300" + ("" if fsync else " -c fsync=off")
-    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-t", "60"]
-    log = str(folder / "log")
-    subprocess.run(_as_postgres([*control, "-l", log, "-o", options, "start"]), check=True, **quiet)  # type: ignore[call-overload]
+    server = PostgresServer(binaries, folder, free_port(), fsync)
+    server.create()
+    server.start()
     try:
-        yield f"postgresql://hv@127.0.0.1:{port}/postgres"
+        yield server
     finally:
-        subprocess.run(_as_postgres([*control, "-m", "immediate", "stop"]), check=False, **quiet)  # type: ignore[call-overload]
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server(binaries: Path) -> Iterator[str]:
+    """Start a fresh server and yield its URL (database 'postgres'); stop it at the end."""
+    with postgres(binaries) as server:
+        yield server.url

@@ -17,7 +17,7 @@ OUR_FAULT = (Busy,)
 
 
 def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: int) -> int:
-    """Analyse, write and print; returns the exit code (0 result, 3 abstained, 2 input, 1 failure)."""
+    """Analyse, write and print; returns 0 result, 3 abstained, 2 bad input, 1 failure."""
     console = Console(stderr=True, highlight=False)
     if not path.exists():
         console.print(f"[red]bad input[/]: there is no {path}")

@@ -244,12 +244,27 @@ class AiModel(Model):
     licence: str = ""
 
 
-class Webhook(Model):
-    """A receiver of events; ``secret`` is there only in the answer to its creation."""
+class Subscription(Model):
+    """A wish to be told; ``secret`` is there only in the answer to its creation."""
 
     id: UUID
-    url: str = ""
+    name: str
+    topics: list[str]
+    channel: str
+    config: dict[str, Any] = {}
+    enabled: bool = True
     secret: str | None = Field(default=None, repr=False)
+
+
+class Delivery(Model):
+    """One event on its way to one receiver."""
+
+    id: UUID
+    event_id: UUID
+    topic: str
+    state: str
+    attempts: int = 0
+    last_error: str | None = None
 
 
 class AuditEvent(Model):

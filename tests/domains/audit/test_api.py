@@ -8,13 +8,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from tests.support.auth import TableAuthenticator
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.audit.merkle import leaf_hash, verify_inclusion
 from healthvision.kernel.clock import FixedClock, use_clock
 from healthvision.kernel.db import Database
 from healthvision.kernel.security import Actor
+from tests.support.auth import TableAuthenticator
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PERIOD = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}
@@ -38,7 +38,12 @@ class TestListEvents:
             clock.advance(1)
             await audit.record_read(db, actor, "archive.study_read", study, detail={"n": number})
         await audit.record_now(db, actor, "archive.study_refused", study)
-        query = {"study_id": str(study), "action": "archive.*", "outcome": "success", "limit": 2}
+        query: dict[str, str | int] = {
+            "study_id": str(study),
+            "action": "archive.*",
+            "outcome": "success",
+            "limit": 2,
+        }
         seen: list[int] = []
         cursor: str | None = None
         for _ in range(3):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.sequence import Sequence
 
 from healthvision.clinical.result import (
     ApplicationRef,
@@ -112,6 +113,38 @@ def series_of(source: Volume, change: Callable[[int], dict[str, Any]] | None = N
     """All slices of a volume as Part 10 objects."""
     made = (slice_of(source, i, **(change(i) if change else {})) for i in range(source.shape[0]))
     return [to_part10(ds) for ds in made]
+
+
+def enhanced(made: Volume) -> bytes:
+    """All slices in one object, last slice first."""
+    ds = slice_of(made, 0)
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    groups = []
+    for index in reversed(range(made.shape[0])):
+        place, group = Dataset(), Dataset()
+        place.ImagePositionPatient = [ds_text(v) for v in made.to_lps((index, 0, 0))]
+        group.PlanePositionSequence = Sequence([place])
+        groups.append(group)
+    turn, measure, rescale, shared_group = Dataset(), Dataset(), Dataset(), Dataset()
+    turn.ImageOrientationPatient = ds.ImageOrientationPatient
+    measure.PixelSpacing = ds.PixelSpacing
+    rescale.RescaleSlope, rescale.RescaleIntercept = "1", "-1024"
+    shared_group.PlaneOrientationSequence = Sequence([turn])
+    shared_group.PixelMeasuresSequence = Sequence([measure])
+    shared_group.PixelValueTransformationSequence = Sequence([rescale])
+    ds.SharedFunctionalGroupsSequence = Sequence([shared_group])
+    ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
+    for keyword in (
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ):
+        del ds[keyword]
+    ds.NumberOfFrames = made.shape[0]
+    ds.PixelData = (made.voxels[::-1].astype(np.int32) + 1024).astype("<u2").tobytes()
+    return to_part10(ds)
 
 
 def _t(en: str, zh: str) -> Text:
@@ -243,8 +276,9 @@ def result(findings: tuple[Finding, ...]) -> Result:
 def segmentation(source: Volume) -> Segmentation:
     """Two segments, number 1 (lung) and 3 (nodule); 2 stays without a voxel."""
     labels = np.zeros(source.shape, np.uint8)
-    labels[2:7, 3:12, 4:15] = 1
-    labels[4:6, 5:8, 6:9] = 3
+    middle = source.shape[0] // 2
+    labels[middle // 2 : middle + 3, 3:12, 4:15] = 1
+    labels[middle : middle + 2, 5:8, 6:9] = 3
     lung = Segment(1, "Right lung", _t("Right lung", "右肺"), ANATOMY, LUNG, Laterality.RIGHT)
     other = Segment(2, "Left lung", _t("Left lung", "左肺"), ANATOMY, LUNG, Laterality.LEFT)
     nodule = Segment(

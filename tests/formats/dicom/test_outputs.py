@@ -12,12 +12,15 @@ import numpy as np
 import pydicom
 import pytest
 from tests.formats.dicom.factories import (
+    enhanced,
     finding,
+    noise,
     output,
     result,
     rotation,
     segmentation,
     series_of,
+    slice_of,
     volume,
 )
 
@@ -27,6 +30,7 @@ from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.formats.dicom.outputs import OutputObject, OutputSources, write_outputs
 from healthvision.formats.dicom.seg import Encoding, segment_numbers
 from healthvision.formats.dicom.series import assemble
+from healthvision.formats.dicom.writer import to_part10
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
 Objects = dict[str, OutputObject]
@@ -40,8 +44,10 @@ class Case:
         self.headers: list[InstanceHeader] = [read_header(f) for f in files]
         self.segmentation = segmentation(self.image.volume)
         self.findings: tuple[Finding, ...] = (
-            finding(3, self.headers[4].sop_uid),
-            finding(None, self.headers[3].sop_uid).model_copy(update={"tracking_id": "n-2"}),
+            finding(3, self.headers[len(files) // 2].sop_uid),
+            finding(None, self.headers[len(files) // 3].sop_uid).model_copy(
+                update={"tracking_id": "n-2"}
+            ),
         )
         self.result: Result = result(self.findings)
 
@@ -187,6 +193,32 @@ class TestWriteOutputs:
         files = [f.replace(b"20260304", b"2026.3.4") for f in files]
         objects = Case(files).write("BINARY")
         assert {n: _errors(o, tmp_path) for n, o in objects.items()} == {n: [] for n in objects}
+
+    def test_an_enhanced_source_is_referenced_by_frame(self, tmp_path: Path) -> None:
+        made = Case([enhanced(volume(turned=rotation(0.1, 0.2, 0.1)))])
+        objects = made.write("BINARY")
+        assert {n: _errors(o, tmp_path) for n, o in objects.items()} == {n: [] for n in objects}
+        frames = _read(objects["seg"]).PerFrameFunctionalGroupsSequence
+        source = frames[0].DerivationImageSequence[0].SourceImageSequence[0]
+        assert source.ReferencedSOPInstanceUID == made.headers[0].sop_uid
+        assert int(source.ReferencedFrameNumber) in range(1, 10)
+
+    def test_a_radiograph_without_position_gets_its_segmentation(self, tmp_path: Path) -> None:
+        ds = slice_of(volume(noise((1, 16, 20))), 0, Modality="DX")
+        ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+        for keyword in (
+            "ImagePositionPatient",
+            "ImageOrientationPatient",
+            "FrameOfReferenceUID",
+            "PixelSpacing",
+            "SliceThickness",
+        ):
+            del ds[keyword]
+        made = Case([to_part10(ds)])
+        objects = made.write("BINARY")
+        assert {n: _errors(o, tmp_path) for n, o in objects.items()} == {n: [] for n in objects}
+        back = hd.seg.segread(io.BytesIO(objects["seg"].data)).pixel_array.reshape(-1, 16, 20)
+        assert back.any(axis=0).sum() == (made.segmentation.labels.voxels > 0).sum()
 
     def test_refuses_to_write_without_sources(self, case: Case) -> None:
         with pytest.raises(ValueError, match="headers"):

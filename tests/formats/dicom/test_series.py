@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import Dataset
-from pydicom.sequence import Sequence
-from tests.formats.dicom.factories import noise, rotation, series_of, shared, slice_of, volume
+from tests.formats.dicom.factories import (
+    enhanced,
+    noise,
+    rotation,
+    series_of,
+    shared,
+    slice_of,
+    volume,
+)
 
 from healthvision.clinical.study import SeriesImage
 from healthvision.clinical.volume import Volume
@@ -154,7 +160,7 @@ class TestAssemble:
 
     def test_reads_an_enhanced_multi_frame_object(self) -> None:
         made = volume(turned=rotation(0.2, 0.1, 0.3))
-        image = assemble([_enhanced(made)])
+        image = assemble([enhanced(made)])
         assert np.array_equal(image.volume.voxels, made.voxels)
         _same_place(image.volume, made)
         assert [ref.frame_number for ref in image.slices] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
@@ -199,38 +205,6 @@ class TestAssemble:
         assert caught.value.reason == "no-geometry"
 
 
-def _enhanced(made: Volume) -> bytes:
-    """All slices in one object, last slice first."""
-    ds = slice_of(made, 0)
-    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
-    groups = []
-    for index in reversed(range(made.shape[0])):
-        place, group = Dataset(), Dataset()
-        place.ImagePositionPatient = [ds_text(v) for v in made.to_lps((index, 0, 0))]
-        group.PlanePositionSequence = Sequence([place])
-        groups.append(group)
-    turn, measure, rescale, shared_group = Dataset(), Dataset(), Dataset(), Dataset()
-    turn.ImageOrientationPatient = ds.ImageOrientationPatient
-    measure.PixelSpacing = ds.PixelSpacing
-    rescale.RescaleSlope, rescale.RescaleIntercept = "1", "-1024"
-    shared_group.PlaneOrientationSequence = Sequence([turn])
-    shared_group.PixelMeasuresSequence = Sequence([measure])
-    shared_group.PixelValueTransformationSequence = Sequence([rescale])
-    ds.SharedFunctionalGroupsSequence = Sequence([shared_group])
-    ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
-    for keyword in (
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
-        "PixelSpacing",
-        "RescaleSlope",
-        "RescaleIntercept",
-    ):
-        del ds[keyword]
-    ds.NumberOfFrames = made.shape[0]
-    ds.PixelData = (made.voxels[::-1].astype(np.int32) + 1024).astype("<u2").tobytes()
-    return to_part10(ds)
-
-
 class TestHeaderOf:
     def test_tells_what_gates_need(self) -> None:
         files = series_of(
@@ -244,7 +218,7 @@ class TestHeaderOf:
         assert header.series_uid == derive_uid("series")
 
     def test_finds_values_of_enhanced_objects(self) -> None:
-        header = header_of([read_header(_enhanced(volume()))])
+        header = header_of([read_header(enhanced(volume()))])
         assert header.instance_count == 1
         assert header.extra["NumberOfFrames"] == 9
 

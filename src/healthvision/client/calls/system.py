@@ -1,28 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Webhooks, the audit log, and what the server says about itself."""
+"""Subscriptions (webhooks), the audit log, and what the server says about itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from healthvision.client.calls import answers
 from healthvision.client.effects import Operation
-from healthvision.client.models import AuditEvent, Model, Page, Webhook
+from healthvision.client.models import AuditEvent, Delivery, Model, Page, Subscription
 
 
-def webhooks() -> Operation[Page[Webhook]]:
-    """List the receivers of events."""
-    return answers.get_page(Webhook, "/v1/webhooks")
+def subscriptions(
+    *, cursor: str | None = None, limit: int | None = None
+) -> Operation[Page[Subscription]]:
+    """List the organisation's subscriptions."""
+    return answers.get_page(Subscription, "/v1/subscriptions", {"cursor": cursor, "limit": limit})
 
 
-def add_webhook(url: str, topics: Sequence[str]) -> Operation[Webhook]:
-    """Have events of some topics (patterns such as 'analysis.*') sent to a URL."""
-    return answers.post(Webhook, "/v1/webhooks", {"url": url, "topics": list(topics)})
+def subscribe(
+    name: str,
+    topics: Sequence[str],
+    channel: str,
+    config: Mapping[str, Any],
+    *,
+    match: Mapping[str, Sequence[str]] | None = None,
+    category_at_least: str | None = None,
+    language: str = "zh",
+) -> Operation[Subscription]:
+    """Have events sent through a channel ('webhook', 'mail', 'sms', 'inbox').
+
+    ``topics``: names or patterns such as 'analysis.*'; ``match``: fields of the event and the
+    values they may have.
+    """
+    body: dict[str, Any] = {
+        "name": name,
+        "topics": list(topics),
+        "channel": channel,
+        "config": dict(config),
+        "language": language,
+    }
+    if match is not None:
+        body["match"] = {k: list(v) for k, v in match.items()}
+    if category_at_least is not None:
+        body["category_at_least"] = category_at_least
+    return answers.post(Subscription, "/v1/subscriptions", body)
 
 
-def delete_webhook(webhook_id: UUID) -> Operation[None]:
-    """Send no more events to a receiver."""
-    return answers.delete(f"/v1/webhooks/{webhook_id}")
+def add_webhook(
+    url: str, topics: Sequence[str], *, name: str = "webhook"
+) -> Operation[Subscription]:
+    """Have events sent to a URL; the answer's ``secret`` signs them and is shown this once."""
+    return subscribe(name, topics, "webhook", {"url": url})
+
+
+def unsubscribe(subscription_id: UUID) -> Operation[None]:
+    """Delete a subscription with its deliveries."""
+    return answers.delete(f"/v1/subscriptions/{subscription_id}")
+
+
+def deliveries(
+    subscription_id: UUID,
+    *,
+    state: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Operation[Page[Delivery]]:
+    """List a subscription's deliveries, newest first."""
+    query = {"state": state, "cursor": cursor, "limit": limit}
+    return answers.get_page(Delivery, f"/v1/subscriptions/{subscription_id}/deliveries", query)
 
 
 def audit_events(
@@ -38,8 +84,8 @@ def audit_events(
     query = {
         "subject": subject,
         "action": action,
-        "since": None if since is None else since.isoformat(),
-        "until": None if until is None else until.isoformat(),
+        "from": None if since is None else since.isoformat(),
+        "to": None if until is None else until.isoformat(),
         "cursor": cursor,
         "limit": limit,
     }

@@ -8,6 +8,8 @@ from scipy import ndimage
 
 from healthvision.clinical.volume import BoolArray, Volume
 
+LARGEST_TREE_ML = 110.0
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Airways:
@@ -62,21 +64,23 @@ def find_airways(volume: Volume, air: BoolArray, body: BoolArray) -> Airways | N
     if len(chain) < need:
         return None
     seed = chain[len(chain) // 2]
+    return Airways(_tree(volume, air, seed), chain[0])
+
+
+def _tree(volume: Volume, air: BoolArray, seed: tuple[int, int, int]) -> BoolArray:
+    """Grow the airways at the highest level that does not leak, else keep the trachea only."""
     for limit in (-880.0, -910.0, -935.0, -955.0, -975.0):
         labels, _ = ndimage.label(air & (volume.voxels < limit))
         if labels[seed] == 0:
             continue
-        tree = labels == labels[seed]
-        if np.count_nonzero(tree) * volume.voxel_ml <= 110.0:
-            return Airways(tree, chain[0])
-    column = np.zeros(volume.shape, bool)  # leaks at every level: keep the trachea only
-    for k in range(seed[0], nz):
-        labels2, _ = ndimage.label(air[k] & (volume.voxels[k] < -850))
-        here = labels2[seed[1], seed[2]]
-        if (
-            here
-            and np.count_nonzero(labels2 == here) * volume.voxel_ml * 1000
-            < 900 * (volume.spacing[0])
-        ):
-            column[k] = labels2 == here
-    return Airways(column, chain[0])
+        tree: BoolArray = labels == labels[seed]
+        if np.count_nonzero(tree) * volume.voxel_ml <= LARGEST_TREE_ML:
+            return tree
+    column = np.zeros(volume.shape, bool)
+    most = 900.0 / (volume.spacing[1] * volume.spacing[2])
+    for k in range(seed[0], volume.shape[0]):
+        labels, _ = ndimage.label(air[k] & (volume.voxels[k] < -850))
+        here = labels[seed[1], seed[2]]
+        if here and np.count_nonzero(labels == here) < most:
+            column[k] = labels == here
+    return column

@@ -5,7 +5,6 @@ Clinical notes, section 1: blobs of 3-30 mm, with what surrounds the lungs repla
 """
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import numpy as np

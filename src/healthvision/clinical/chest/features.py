@@ -173,7 +173,9 @@ def describe(space: Workspace, blob: Blob, grown: Grown) -> FloatArray:
     values = cube[mask]
     edge = mask & ~ndimage.binary_erosion(mask)
     centre = grown.centre
-    at = tuple(int(np.clip(round(c), 0, n - 1)) for c, n in zip(centre, space.depth.shape, strict=True))
+    at = tuple(
+        int(np.clip(round(c), 0, n - 1)) for c, n in zip(centre, space.depth.shape, strict=True)
+    )
     where = np.argwhere(mask) + np.array(grown.corner)
     outside = space.labels[where[:, 0], where[:, 1], where[:, 2]] == 0
     contrast = grown.core - grown.background

@@ -139,7 +139,7 @@ def _view_gate(lungs: Lungs) -> Gate:
             f"肺在图像边缘被截断（{names}）：容积与阴性结论仅适用于所见部分",
             f"A lung is cut by the edge of the images ({names}): volumes and negatives hold for "
             "the visible part only",
-            Text(zh="请用包含整个胸部的视野重建", en="Reconstruct with a field of view of the chest"),
+            Text(zh="请用包含整个胸部的视野重建", en="Reconstruct with the whole chest in view"),
         )  # fmt: skip
     return _gate(
         "field-of-view", GateOutcome.PASSED, None, "双肺完整", "Both lungs are complete",

@@ -50,7 +50,7 @@ class Lungs:
 
 
 def _body(coarse: Volume) -> BoolArray:
-    """Return the patient: the largest thing denser than -400 HU, holes filled section by section."""
+    """Return the patient: the largest thing denser than -400 HU, its holes filled in plane."""
     dense = coarse.voxels > LUNG_HU
     labels, count = ndimage.label(ndimage.binary_erosion(dense))
     if count == 0:

@@ -15,7 +15,7 @@ from healthvision.clinical.chest.measure import Sizes, measure
 from healthvision.clinical.volume import FloatArray
 
 WEIGHTS = "nodule_forest.npz"
-OPERATING_POINT = 0.35
+OPERATING_POINT = 0.6
 LEAST_MM = 4.0
 MOST_FINDINGS = 15
 

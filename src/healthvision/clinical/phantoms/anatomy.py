@@ -51,7 +51,9 @@ class Body:
     def lungs(self, x: Coordinates, y: Coordinates, z: Coordinates) -> Coordinates:
         """Signed distance to both lungs; LPS coordinates that broadcast together."""
         both = np.minimum(self._lung(x, y, z, -1), self._lung(x, y, z, 1))
-        out: Coordinates = np.maximum(both, -np.minimum(self.heart(x, y, z), self.mediastinum(x, y)))
+        out: Coordinates = np.maximum(
+            both, -np.minimum(self.heart(x, y, z), self.mediastinum(x, y))
+        )
         return out
 
     def heart(self, x: Coordinates, y: Coordinates, z: Coordinates) -> Coordinates:

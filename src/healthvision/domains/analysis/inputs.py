@@ -6,8 +6,9 @@ our own key images are no inputs, so our results coming back never make a new ta
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from healthvision.clinical.result import InputDigest
 from healthvision.clinical.study import SeriesHeader
@@ -18,7 +19,7 @@ from healthvision.formats.dicom.series import header_of
 from healthvision.formats.dicom.source import SOFTWARE
 from healthvision.formats.dicom.writer import MANUFACTURER
 
-_NOT_IMAGES = frozenset(
+NOT_IMAGES = frozenset(
     {"SEG", "SR", "PR", "KO", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "AU", "ECG"}
 )
 
@@ -51,12 +52,16 @@ class StudySource:
 
 def is_input(header: InstanceHeader) -> bool:
     """Tell whether an object counts as an image input."""
-    own = header.manufacturer == MANUFACTURER and _device(header) == SOFTWARE
-    return header.has_pixels and header.modality not in _NOT_IMAGES and not own
+    return header.has_pixels and header.modality not in NOT_IMAGES and not is_own(header.json)
 
 
-def _device(header: InstanceHeader) -> str:
-    values = header.json.get("00181000", {}).get("Value", [])
+def is_own(json: Mapping[str, Any]) -> bool:
+    """Tell by its DICOM JSON whether an object is one of our outputs, wherever it comes from."""
+    return _value(json, "00080070") == MANUFACTURER and _value(json, "00181000") == SOFTWARE
+
+
+def _value(json: Mapping[str, Any], tag: str) -> str:
+    values = json.get(tag, {}).get("Value", [])
     return str(values[0]) if values else ""
 
 

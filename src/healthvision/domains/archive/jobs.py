@@ -1,9 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Background work of the archive."""
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
 from healthvision.domains.archive import service
 from healthvision.domains.archive.settings import ArchiveSettings
-from healthvision.kernel.jobs import JobContext, Periodic
+from healthvision.kernel.jobs import Job, JobContext, Periodic
+
+
+async def take_in_upload(context: JobContext, payload: Mapping[str, Any]) -> None:
+    """Take an upload in."""
+    await service.take_in(context.db, UUID(payload["org_id"]), UUID(payload["upload_id"]))
+
+
+async def give_up_upload(context: JobContext, payload: Mapping[str, Any]) -> None:
+    """Note that an upload could not be taken in."""
+    org_id, upload_id = UUID(payload["org_id"]), UUID(payload["upload_id"])
+    await service.give_up(context.db, org_id, upload_id, str(payload.get("error", "failed")))
 
 
 async def complete_studies(context: JobContext) -> None:
@@ -16,7 +31,14 @@ async def purge_studies(context: JobContext) -> None:
     await service.purge_deleted(context.db)
 
 
+async def expire_uploads(context: JobContext) -> None:
+    """Close uploads whose time is over."""
+    await service.expire_uploads(context.db)
+
+
+JOBS = (Job(service.TAKE_IN, take_in_upload, on_failed=give_up_upload),)
 PERIODICS = (
     Periodic("archive.complete_studies", ArchiveSettings().complete_every_s, complete_studies),
     Periodic("archive.purge_studies", 600.0, purge_studies),
+    Periodic("archive.expire_uploads", 300.0, expire_uploads),
 )

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of the archive."""
 
-from healthvision.domains.archive import jobs, service
+from healthvision.domains.archive import api, intake_api, jobs, service
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.kernel.module import Module
 
 MODULE = Module(
     name="archive",
+    routers=[
+        api.studies,
+        api.series,
+        api.instances,
+        intake_api.uploads,
+        intake_api.quarantine,
+        intake_api.releases,
+    ],
+    jobs=jobs.JOBS,
     periodics=jobs.PERIODICS,
     subscriptions={SpaceRemoved: [service.on_space_removed]},
     permissions={

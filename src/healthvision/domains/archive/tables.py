@@ -186,8 +186,7 @@ class Upload(OrgOwned):
     __tablename__ = "uploads"
 
     space_id: Mapped[UUID]
-    account: Mapped[str] = mapped_column(index=True)
-    user_id: Mapped[UUID | None]
+    actor: Mapped[dict[str, Any]]  # who uploads, with rights, for the job
     filename: Mapped[str]
     kind: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)

@@ -133,7 +133,7 @@ class Keyring:
         return LoadedKey(
             kid=row.kid,
             algorithm="EdDSA" if row.algorithm == "EdDSA" else "RS256",
-            public=kind.import_key(row.public_jwk),  # type: ignore[arg-type]
+            public=kind.import_key(row.public_jwk),
             private=private,
             created_at=row.created_at,
             expires_at=row.expires_at,

@@ -34,15 +34,20 @@ _PAGE = """<!doctype html>
 {% if error %}<p class="bad" role="alert">{{ error }}</p>{% endif %}
 {% if text %}<p>{{ text }}</p>{% endif %}
 {% if form %}<form method="post" action="{{ action }}" autocomplete="on">
-{% for name, value in hidden.items() %}<input type="hidden" name="{{ name }}" value="{{ value }}">
+{% for name, value in hidden.items() %}
+<input type="hidden" name="{{ name }}" value="{{ value }}">
 {% endfor %}
-{% if rights is not none %}<p>{{ '该应用将获得以下权限：' if zh else 'The application asks for:' }}</p>
+{% if rights is not none %}
+<p>{{ '该应用将获得以下权限：' if zh else 'The application asks for:' }}</p>
 <ul>{% for right in rights %}<li>{{ right }}</li>{% else %}
-<li>{{ '您拥有的全部权限' if zh else 'everything that you may do' }}</li>{% endfor %}</ul>{% endif %}
-{% if ask_code %}<label>{{ '设备代码' if zh else 'Code on the device' }}
+<li>{{ '您拥有的全部权限' if zh else 'everything that you may do' }}</li>
+{% endfor %}</ul>{% endif %}
+{% if ask_code %}
+<label>{{ '设备代码' if zh else 'Code on the device' }}
 <input name="user_code" value="{{ user_code }}" required maxlength="20" autocomplete="off"></label>
 {% endif %}
-{% if places %}<label>{{ '组织机构' if zh else 'Organisation' }}<select name="org" required>
+{% if places %}<label>{{ '组织机构' if zh else 'Organisation' }}
+<select name="org" required>
 {% for place in places %}<option value="{{ place[0] }}">{{ place[1] }}</option>{% endfor %}
 </select></label>{% else %}
 <label>{{ '邮箱' if zh else 'Mail address' }}

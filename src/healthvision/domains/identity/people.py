@@ -21,9 +21,9 @@ from healthvision.domains.identity.errors import (
     SharedAccount,
 )
 from healthvision.domains.identity.events import UserDisabled, UserInvited
-from healthvision.domains.identity.granting import check_roles, check_tier, within
+from healthvision.domains.identity.granting import check_roles, check_tier
 from healthvision.domains.identity.repository import Place
-from healthvision.domains.identity.roles import INSTALLATION_ADMIN
+from healthvision.domains.identity.roles import INSTALLATION_ADMIN, within
 from healthvision.domains.identity.schemas import (
     InviteCreate,
     InviteRead,
@@ -37,7 +37,7 @@ from healthvision.domains.identity.schemas import (
 from healthvision.domains.identity.settings import IdentitySettings
 from healthvision.domains.identity.signin import unlock
 from healthvision.domains.identity.state import is_open, permissions_of
-from healthvision.domains.identity.tables import Membership, Ticket, User
+from healthvision.domains.identity.tables import Membership, RefreshToken, Ticket, User
 from healthvision.kernel import events
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Session, resources_of
@@ -149,7 +149,7 @@ async def _set_password(session: Session, user: User, password: str) -> None:
     user.password_hash = await passwords.hash(password)
     user.tokens_after = now()
     await unlock(session, user.email)
-    for row in await repository.refresh_tokens(session, repository.RefreshToken.user_id == user.id):
+    for row in await repository.refresh_tokens(session, RefreshToken.user_id == user.id):
         row.revoked_at = now()
     forget_accounts(session)
     await session.flush()
@@ -286,7 +286,7 @@ async def disable_user(session: Session, actor: Actor, user_id: UUID) -> UserRea
     place.membership.disabled_at = now()
     if was_open and "admin" in place.membership.roles:
         await _require_an_admin(session, actor.org_id)
-    table = repository.RefreshToken
+    table = RefreshToken
     for row in await repository.refresh_tokens(
         session, table.org_id == actor.org_id, table.user_id == user_id
     ):

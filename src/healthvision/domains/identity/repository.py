@@ -100,7 +100,7 @@ async def any_user(session: Session) -> bool:
     return await session.scalar(select(User.id).limit(1)) is not None
 
 
-def _places() -> Select[tuple[User, Membership, Organisation]]:
+def _places() -> Select[User, Membership, Organisation]:
     return (
         select(User, Membership, Organisation)
         .join(Membership, Membership.user_id == User.id)
@@ -112,13 +112,13 @@ async def place(session: Session, org_id: UUID, user_id: UUID) -> Place | None:
     """Return a person's place in an organisation, disabled or not."""
     query = _places().where(Membership.org_id == org_id, Membership.user_id == user_id)
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else Place(*row)
+    return None if row is None else Place(row[0], row[1], row[2])
 
 
 async def places_of(session: Session, user_id: UUID) -> list[Place]:
     """Return all places of a person, oldest first."""
     query = _places().where(Membership.user_id == user_id).order_by(Membership.id)
-    return [Place(*row) for row in (await session.execute(query)).all()]
+    return [Place(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
 async def members(session: Session, org_id: UUID, after: UUID | None, limit: int) -> list[Place]:
@@ -126,7 +126,7 @@ async def members(session: Session, org_id: UUID, after: UUID | None, limit: int
     query = _places().where(Membership.org_id == org_id).order_by(User.id).limit(limit)
     if after is not None:
         query = query.where(User.id > after)
-    return [Place(*row) for row in (await session.execute(query)).all()]
+    return [Place(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
 async def count_members(session: Session, org_id: UUID) -> int:

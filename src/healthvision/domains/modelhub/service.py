@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model hub as others use it: which applications there are and which fit what."""
 
+from healthvision.domains.modelhub.cards import card_html, card_markdown
+from healthvision.domains.modelhub.catalogue import (
+    at_version,
+    change_model,
+    fitting,
+    get_model,
+    installed,
+    list_models,
+    pick,
+    registry_of,
+    usable,
+)
 from healthvision.domains.modelhub.matching import SERIES_ATTRIBUTES, accepted, attributes_of
 from healthvision.domains.modelhub.registry import (
     Broken,
@@ -17,8 +29,19 @@ __all__ = [
     "Installed",
     "Registry",
     "accepted",
+    "at_version",
     "attributes_of",
+    "card_html",
+    "card_markdown",
+    "change_model",
     "check_manifest",
     "discover",
+    "fitting",
+    "get_model",
+    "installed",
+    "list_models",
+    "pick",
+    "registry_of",
     "supported_level",
+    "usable",
 ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the notify room (prefix ``HV_NOTIFY_``)."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from healthvision.kernel.settings import RoomSettings
@@ -13,6 +15,9 @@ class NotifySettings(RoomSettings, room="notify"):
         default="",
         description="Addresses that are not public and may still be sent to: CIDRs and host "
         "names, separated by commas, e.g. '10.1.0.0/16, ris.hospital.local'.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of a private certificate authority to trust as well."
     )
     timeout_s: float = Field(default=10.0, gt=0, description="Longest time of one attempt.")
     response_cap: int = Field(

@@ -58,7 +58,7 @@ class Delivery(OrgOwned):
 class Notification(OrgOwned):
     """One message in one user's inbox."""
 
-    __tablename__ = "notifications"
+    __tablename__ = "inbox_notifications"
     __table_args__ = (
         UniqueConstraint("user_id", "event_id"),
         Index("ix_notifications_inbox", "org_id", "user_id", "id"),

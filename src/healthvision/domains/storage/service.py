@@ -15,7 +15,7 @@ from uuid import UUID
 
 from healthvision.domains.identity.events import OrganisationCreated
 from healthvision.domains.storage import repository
-from healthvision.domains.storage.errors import BodyNotAsSigned, ObjectMissing
+from healthvision.domains.storage.errors import BodyNotAsSigned
 from healthvision.domains.storage.folder import problem_of
 from healthvision.domains.storage.ports import ObjectInfo, StoredObject
 from healthvision.domains.storage.schemas import Presigned
@@ -198,12 +198,6 @@ async def delete(db: Database, stored: StoredObject) -> None:
     await db.resources.get(Vault).store(stored.store).delete(stored.key)
 
 
-async def delete_key(db: Database, key: str, *, store: str | None = None) -> None:
-    """Remove an object by its key alone, e.g. a staged upload."""
-    vault = db.resources.get(Vault)
-    await vault.store(store or vault.stage_in).delete(key)
-
-
 async def list_objects(
     db: Database, prefix: str, *, store: str | None = None
 ) -> AsyncIterator[ObjectInfo]:
@@ -218,8 +212,13 @@ def staged_key(org_id: UUID, name: str) -> str:
     return f"staging/{org_id}/{name}"
 
 
+def _vault(where: Database | Session) -> Vault:
+    resources = where.resources if isinstance(where, Database) else resources_of(where)
+    return resources.get(Vault)
+
+
 async def presign_put(
-    db: Database,
+    where: Database | Session,
     org_id: UUID,
     name: str,
     *,
@@ -233,7 +232,7 @@ async def presign_put(
     S3: a URL of the server itself, bytes pass us by; else a URL of ours, where size, type and
     digest are checked on arrival and the bytes are encrypted.
     """
-    vault = db.resources.get(Vault)
+    vault = _vault(where)
     key = staged_key(org_id, name)
     left = max(1, int((expires_at - now()).total_seconds()))
     native = await vault.store(vault.stage_in).presign("PUT", key, expires_s=min(left, 604800))
@@ -245,14 +244,22 @@ async def presign_put(
     return Presigned("PUT", url, expires_at, {"Content-Type": content_type})
 
 
-async def staged_size(db: Database, org_id: UUID, name: str) -> int | None:
-    """Return the size of a staged upload, None when it is not there (yet)."""
+async def staged_sizes(where: Database | Session, org_id: UUID, name: str) -> dict[str, int]:
+    """Return the sizes of the staged objects below ``name/`` by the rest of their names."""
+    vault = _vault(where)
+    prefix, sizes = staged_key(org_id, name) + "/", {}
+    async for found in vault.store(vault.stage_in).list(prefix):
+        size = crypto.plain_length(found.size) if _sealed_on_arrival(vault) else found.size
+        sizes[found.key.removeprefix(prefix)] = size
+    return sizes
+
+
+async def delete_staged(db: Database, org_id: UUID, name: str) -> None:
+    """Remove the staged objects below ``name/``."""
     vault = db.resources.get(Vault)
-    try:
-        found = await vault.store(vault.stage_in).head(staged_key(org_id, name))
-    except ObjectMissing:
-        return None
-    return crypto.plain_length(found.size) if _sealed_on_arrival(vault) else found.size
+    store = vault.store(vault.stage_in)
+    async for found in store.list(staged_key(org_id, name) + "/"):
+        await store.delete(found.key)
 
 
 def _sealed_on_arrival(vault: Vault) -> bool:

@@ -11,7 +11,9 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from healthvision.clinical.volume import Array
+from healthvision.formats.dicom.codecs import plugins_for
 from healthvision.formats.dicom.errors import DicomRefused
+from healthvision.formats.dicom.frames import frame_bytes
 from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.formats.dicom.part10 import Buffer, tokenize
 
@@ -81,23 +83,32 @@ def _native(data: Buffer, header: InstanceHeader, index: int) -> Array:
 
 def _by_pydicom(data: Buffer, header: InstanceHeader, index: int) -> Array:
     name = UID(header.transfer_syntax).name
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            out = _decoded(data, header, index)
-    except _DECODER_ERRORS as error:
-        raise DicomRefused(
-            "decode", f"The pixels cannot be decoded ({name}): {type(error).__name__}."
-        ) from None
+    reason, out = "no decoder takes this stream", None
+    for plugin in _plugins(data, header, index):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                out = _decoded(data, header, index, plugin)
+            break
+        except _DECODER_ERRORS as error:
+            reason = type(error).__name__
+    if out is None:
+        raise DicomRefused("decode", f"The pixels cannot be decoded ({name}): {reason}.")
     expected = (header.rows, header.columns)
     if out.shape[:2] != expected:
         raise DicomRefused("decode", f"The decoded picture is not {expected} ({name}).")
     return out
 
 
-def _decoded(data: Buffer, header: InstanceHeader, index: int) -> Array:
+def _plugins(data: Buffer, header: InstanceHeader, index: int) -> tuple[str, ...]:
+    if not header.encapsulated or index >= len(header.frames):
+        return ("",)
+    return plugins_for(header, frame_bytes(data, header.frames[index]))
+
+
+def _decoded(data: Buffer, header: InstanceHeader, index: int, plugin: str) -> Array:
     if not header.deflated:
-        return pixel_array(io.BytesIO(data), index=index)
+        return pixel_array(io.BytesIO(data), index=index, decoding_plugin=plugin)
     pixels = pydicom.dcmread(io.BytesIO(data)).pixel_array  # cannot be read frame by frame
     return pixels[index] if header.number_of_frames > 1 else pixels
 

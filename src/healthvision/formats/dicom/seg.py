@@ -62,9 +62,20 @@ def write_seg(
         warnings.simplefilter("ignore")
         ds = _object(segmentation, labels, kept, sources, identity, encoding)
     describe_object(ds, identity)
+    _complete(ds, segmentation)
     ds.ContentLabel = "AI_UNVERIFIED"
     ds.ContentDescription = f"{DISCLAIMER_EN}: {identity.application.title.en}"[:64]
     return to_part10(ds, ds.file_meta.TransferSyntaxUID)
+
+
+def _complete(ds: Dataset, segmentation: Segmentation) -> None:
+    """Add what highdicom copies from sources and sources may lack (type 1C and 2C)."""
+    shared = ds.SharedFunctionalGroupsSequence[0]
+    for measures in shared.get("PixelMeasuresSequence") or []:
+        if "SliceThickness" not in measures:
+            measures.SliceThickness = ds_text(segmentation.labels.spacing[0])
+    if "PlaneOrientationSequence" not in shared:
+        ds.PatientOrientation = None
 
 
 def segment_numbers(segmentation: Segmentation) -> dict[int, int]:

@@ -313,8 +313,8 @@ def _loader(readers: list[Reader], headers: list[InstanceHeader], place: FramePl
         pixels = decode_frame(data, header, place.frame)
         if pixels.ndim != 2 and header.modality not in _PROJECTIONS:
             raise NotAVolume("colour", Text(zh="彩色影像。", en="The images are in colour."))
-        if pixels.dtype.kind not in "iuf":
-            raise DicomRefused("decode", "The pixels are no numbers.")
+        if pixels.dtype.kind not in ("iuf" if pixels.ndim == 2 else "iu"):
+            raise DicomRefused("decode", "The pixels are no numbers that make a grey value.")
         return place, header, pixels
 
     return load

@@ -8,6 +8,7 @@ objects give an error and not half an answer.
 
 import asyncio
 import functools
+import mmap
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import InstanceRef
+from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import read_header
@@ -44,11 +46,7 @@ T = TypeVar("T")
 MAX_FRAMES = 10_000  # frames named in one request
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 PIXELS = "7FE00010"
-READ, RENDERED, METADATA = (
-    "archive.pixels_read",
-    "archive.rendered_read",
-    "archive.metadata_read",
-)
+_WHOLE_BYTES = 4 << 20  # up to this an object is read whole for one picture
 _DECODERS = 2  # decoding jobs of this process at the same time
 
 
@@ -72,9 +70,22 @@ class Target:
             )
         return space.id, found
 
-    async def record(self, space_id: UUID, refs: Sequence[InstanceRef], action: str = READ) -> None:
+    async def record(self, space_id: UUID, refs: Sequence[InstanceRef]) -> None:
         """Write the audit row; raises AuditUnavailable, and then nothing may be answered."""
-        await archive.record_access(self.db, self.actor, refs, space_id=space_id, action=action)
+        await archive.record_access(self.db, self.actor, refs, space_id=space_id)
+
+    async def record_metadata(self, space_id: UUID, refs: Sequence[InstanceRef]) -> None:
+        """Write the audit row of a read of attributes; raises AuditUnavailable."""
+        await audit.record_read(
+            self.db,
+            self.actor,
+            "archive.metadata_read",
+            refs[0].study_id,
+            kind="study",
+            patient_id=refs[0].patient_ref,
+            space_id=space_id,
+            detail={"instances": len(refs)},
+        )
 
 
 class Decoders:
@@ -315,7 +326,7 @@ async def metadata(request: Request, target: Target) -> Response:
         found = await archive.metadata(
             session, target.actor, space.id, target.study, target.series, target.sop
         )
-    await target.record(space.id, [ref for ref, _ in found], METADATA)
+    await target.record_metadata(space.id, [ref for ref, _ in found])
     root = root_of(request, target.space)
 
     def build() -> bytes:
@@ -334,13 +345,31 @@ async def rendered(target: Target, how: Rendering, *, frame: int | None) -> Resp
     ref = pictures[len(pictures) // 2] if target.sop is None else pictures[0]
     number = ref.number_of_frames // 2 + 1 if frame is None else frame
     _check_frames(ref, [number])
-    await target.record(space_id, [ref], RENDERED)
-    data = await archive.read_bytes(target.db, ref)
+    await target.record(space_id, [ref])
+    data = await _for_one_frame(target.db, ref, number)
     picture = await decoders_of(target.db).run(_picture, data, number - 1, how)
     return Response(picture, media_type=how.media, headers={"Cache-Control": "private"})
 
 
-def _picture(data: bytes, index: int, how: Rendering) -> bytes:
+async def _for_one_frame(db: Database, ref: InstanceRef, number: int) -> bytes | mmap.mmap:
+    """Return an object in which at least one frame and everything but pixels is filled in.
+
+    Large native objects come as an anonymous mapping whose other frames are never read.
+    """
+    whole = ref.encapsulated or ref.deflated or ref.pixel_offset is None or not ref.frames
+    if whole or ref.size <= _WHOLE_BYTES:
+        return await archive.read_bytes(db, ref)
+    assert ref.pixel_offset is not None and ref.pixel_length is not None
+    after = ref.pixel_offset + ref.pixel_length
+    spans = [(0, ref.pixel_offset), *ref.frames[number - 1], (after, ref.size - after)]
+    sparse = mmap.mmap(-1, ref.size)
+    for offset, length in spans:
+        if length:
+            sparse[offset : offset + length] = await archive.read_bytes(db, ref, offset, length)
+    return sparse
+
+
+def _picture(data: bytes | mmap.mmap, index: int, how: Rendering) -> bytes:
     try:
         return render_frame(data, read_header(data), frame=index, how=how)
     except DicomRefused as problem:

@@ -8,10 +8,15 @@ checked address, so a name that changes its address in between (DNS rebinding) g
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import httpx
 
 from healthvision.domains.notify.errors import DeliveryFailed
 
@@ -144,6 +149,19 @@ def is_allowed(host: str, address: Address, allow: Collection[str]) -> bool:
         if net.version == plain.version and plain in net:
             return True
     return False
+
+
+@cache
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a TLS context that trusts the usual authorities and, if given, the hospital's own.
+
+    OSError when the file is missing or holds no certificate.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 async def system_resolver(host: str, port: int) -> list[str]:

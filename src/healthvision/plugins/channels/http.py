@@ -15,6 +15,7 @@ from healthvision.plugins.channels.egress import (
     Target,
     checked_address,
     system_resolver,
+    tls_context,
 )
 
 USER_AGENT = "HealthVision-Notify/1"
@@ -64,7 +65,12 @@ async def _request(outgoing: Outgoing, checked: Checked, settings: NotifySetting
     scheme = "https" if target.secure else "http"
     headers = {"User-Agent": USER_AGENT, **outgoing.headers, "Host": target.header()}
     async with (
-        httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=None) as client,
+        httpx.AsyncClient(
+            verify=tls_context(settings.ca_file),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=None,
+        ) as client,
         client.stream(
             outgoing.method,
             f"{scheme}://{address}:{target.port}{target.path}",

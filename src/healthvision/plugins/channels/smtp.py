@@ -5,9 +5,8 @@ import asyncio
 import re
 import smtplib
 import socket
-import ssl
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
@@ -23,6 +22,7 @@ from healthvision.plugins.channels.egress import (
     check_host,
     checked_address,
     system_resolver,
+    tls_context,
 )
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$")
@@ -71,7 +71,8 @@ class _PinnedTls(_Pinned):
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         plain = super()._get_socket(host, port, timeout)
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        context = tls_context(NotifySettings().ca_file)
+        return context.wrap_socket(plain, server_hostname=host)
 
 
 def letter(message: Message, config: SmtpConfig) -> EmailMessage:
@@ -82,8 +83,7 @@ def letter(message: Message, config: SmtpConfig) -> EmailMessage:
     mail["To"] = ", ".join(config.recipients)
     mail["Date"] = format_datetime(now())
     domain = config.sender.rsplit("@", 1)[1]
-    mail["Message-ID"] = make_msgid(domain=domain)
-    mail.replace_header("Message-ID", f"<{message.id}@{domain}>")
+    mail["Message-ID"] = f"<{message.id}@{domain}>"
     mail["X-HealthVision-Event"] = str(message.id)
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text + "\n")
@@ -106,29 +106,30 @@ class SmtpChannel:
         if config.security == "none" and not checked.private:
             raise DeliveryFailed("mail without TLS to a public server", permanent=True)
         try:
-            await asyncio.to_thread(_deliver, letter(message, config), config, checked, settings)
+            mail = letter(message, config)
+            refused = await asyncio.to_thread(_deliver, mail, config, checked, settings)
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(f"SMTP {error.smtp_code}") from None
         except smtplib.SMTPException as error:
             raise DeliveryFailed(f"SMTP failed: {type(error).__name__}") from None
         except OSError as error:
             raise DeliveryFailed(f"connection failed: {type(error).__name__}") from None
-        return Receipt("accepted by the mail server")
+        taken = len(config.recipients) - refused
+        return Receipt(f"accepted for {taken} of {len(config.recipients)} recipients")
 
 
 def _deliver(
     mail: EmailMessage, config: SmtpConfig, checked: Checked, settings: NotifySettings
-) -> None:
+) -> int:
+    """Hand the mail over; returns how many recipients the server refused (not all of them)."""
     kind = _PinnedTls if config.security == "tls" else _Pinned
     address = str(checked.address)
     with kind(config.host, config.port, address=address, timeout=settings.timeout_s) as client:
         if config.security == "starttls":
-            client.starttls(context=ssl.create_default_context())
+            client.starttls(context=tls_context(settings.ca_file))
         if config.username is not None and config.password is not None:
             client.login(config.username, config.password.get_secret_value())
-        refused = client.send_message(mail)
-        if refused:
-            raise smtplib.SMTPRecipientsRefused(refused)
+        return len(client.send_message(mail))
 
 
 CHANNEL = SmtpChannel()

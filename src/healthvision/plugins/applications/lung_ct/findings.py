@@ -94,7 +94,7 @@ def _categories(case: Case, nodule: Nodule, *, multiple: bool) -> tuple[Category
 def _mask_in_volume(
     case: Case, nodule: Nodule, to_index: FloatArray
 ) -> tuple[tuple[slice, slice, slice], BoolArray]:
-    """Return box and mask of a nodule in the oriented volume; ``to_index``: of workspace [0,0,0]."""
+    """Return box and mask of a nodule in the volume; ``to_index``: of workspace [0, 0, 0]."""
     volume = case.oriented.volume
     corner = np.array(nodule.corner, float)
     cube = nodule.sizes.mask
@@ -173,7 +173,7 @@ def _nodule_measurements(nodule: Nodule) -> tuple[Measurement, ...]:
 def nodule_finding(
     case: Case, nodule: Nodule, number: int, origin: FloatArray, *, multiple: bool
 ) -> Drawn:
-    """Return finding and key image of a nodule; ``origin``: voxel index of the workspace's first."""
+    """Return finding and key image of a nodule; ``origin``: index of the workspace's first."""
     name = f"nodule-{number}"
     s = nodule.sizes
     box, mask = _mask_in_volume(case, nodule, origin)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of lungs, nodules and emphysema on held-out phantoms, with bootstrap intervals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from healthvision.clinical.chest.candidates import workspace
+from healthvision.clinical.chest.emphysema import measure_emphysema
+from healthvision.clinical.chest.forest import Forest
+from healthvision.clinical.chest.lungs import find_lungs
+from healthvision.clinical.chest.nodules import find_nodules
+from healthvision.clinical.chest.training import training_config
+from healthvision.clinical.phantoms.chest import ChestPhantom, phantom
+
+FALSE_POSITIVES_PER_SCAN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One nodule of one scan or one false mark: ``diameter`` is None for a false mark."""
+
+    diameter: float | None
+    error_mm: float | None
+    confidence: float  # 0 for a nodule that was not found
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFigures:
+    """Figures of one phantom; ``volume_error`` is a share of the truth, ``laa_error`` in points."""
+
+    dice: float
+    volume_error: float
+    laa_error: float
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured claim with its 95 % bootstrap interval over scans."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def held_out(seed: int) -> ChestPhantom:
+    """Return the phantom of an evaluation seed: like training, slices of 2.5 mm at most."""
+    config = training_config(seed)
+    if config.spacing[0] > 2.5:
+        config = replace(config, shape=(160, 288, 288), spacing=(1.25, 1.25, 1.25))
+    return phantom(seed, replace(config, noise_sd=min(config.noise_sd, 40.0)))
+
+
+def examine(subject: ChestPhantom, forest: Forest) -> ScanFigures:
+    """Run the pipeline on one phantom and compare with its truth (hit rule of LUNA16)."""
+    lungs = find_lungs(subject.volume)
+    if lungs is None:
+        missed = tuple(Call(n.mean_diameter_mm, None, 0.0) for n in subject.nodules)
+        return ScanFigures(0.0, 1.0, 100.0, missed)
+    mask = lungs.labels > 0
+    both = np.count_nonzero(mask & subject.lungs)
+    dice = float(2 * both / (np.count_nonzero(mask) + np.count_nonzero(subject.lungs)))
+    emphysema = measure_emphysema(subject.volume, lungs)
+    space = workspace(subject.volume, lungs, emphysema.noise_sd)
+    left = list(range(len(subject.nodules)))
+    calls = []
+    for nodule in find_nodules(space, forest, seed=0):
+        gaps = {
+            i: float(np.linalg.norm(np.array(subject.nodules[i].centre) - np.array(nodule.place)))
+            for i in left
+        }
+        hit = min(gaps, key=lambda i: gaps[i], default=None)
+        if hit is not None and gaps[hit] <= max(2.0, subject.nodules[hit].mean_diameter_mm / 2):
+            true = subject.nodules[hit].mean_diameter_mm
+            error = nodule.sizes.axes.mean_mm - true
+            calls.append(Call(true, error, nodule.confidence))
+            left.remove(hit)
+        else:
+            calls.append(Call(None, None, nodule.confidence))
+    calls += [Call(subject.nodules[i].mean_diameter_mm, None, 0.0) for i in left]
+    return ScanFigures(
+        dice,
+        abs(lungs.total_ml - subject.lung_ml) / subject.lung_ml,
+        abs(emphysema.laa950 - subject.emphysema_percent),
+        tuple(calls),
+    )
+
+
+def sensitivity(scans: Sequence[ScanFigures], least_mm: float) -> float:
+    """Return the share of nodules >= ``least_mm`` found at two false positives per scan."""
+    calls = [c for s in scans for c in s.calls]
+    false = sorted((c.confidence for c in calls if c.diameter is None), reverse=True)
+    allowed = int(FALSE_POSITIVES_PER_SCAN * len(scans))
+    limit = false[allowed] if len(false) > allowed else 0.0
+    wanted = [c for c in calls if c.diameter is not None and c.diameter >= least_mm]
+    return sum(c.confidence > limit for c in wanted) / max(len(wanted), 1)
+
+
+def false_positives(scans: Sequence[ScanFigures]) -> float:
+    """Return false marks per scan at the operating point."""
+    return sum(c.diameter is None for s in scans for c in s.calls) / max(len(scans), 1)
+
+
+def diameter_error(scans: Sequence[ScanFigures]) -> float:
+    """Return the median absolute error of the mean diameter in mm over nodules found."""
+    errors = [abs(c.error_mm) for s in scans for c in s.calls if c.error_mm is not None]
+    return float(np.median(errors)) if errors else 0.0
+
+
+def summarise(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
+    """Return all figures with intervals from 500 resamplings of the scans."""
+    count = sum(c.diameter is not None for s in scans for c in s.calls)
+    large = sum(c.diameter is not None and c.diameter >= 6 for s in scans for c in s.calls)
+    huge = sum(c.diameter is not None and c.diameter >= 10 for s in scans for c in s.calls)
+    wanted: list[tuple[str, int, Callable[[Sequence[ScanFigures]], float]]] = [
+        ("lung-dice", len(scans), lambda s: float(np.mean([x.dice for x in s]))),
+        ("lung-volume-error", len(scans), lambda s: float(np.median([x.volume_error for x in s]))),
+        ("laa950-error-points", len(scans), lambda s: float(np.mean([x.laa_error for x in s]))),
+        ("sensitivity-4mm-2fp", count, lambda s: sensitivity(s, 4.0)),
+        ("sensitivity-6mm-2fp", large, lambda s: sensitivity(s, 6.0)),
+        ("sensitivity-10mm-2fp", huge, lambda s: sensitivity(s, 10.0)),
+        ("false-positives-per-scan", len(scans), false_positives),
+        ("diameter-error-mm", count, diameter_error),
+    ]
+    rng = np.random.default_rng(0)
+    picks = rng.integers(0, len(scans), size=(500, len(scans)))
+    out = []
+    for name, n, measure in wanted:
+        values = [measure([scans[i] for i in pick]) for pick in picks]
+        low, high = np.percentile(values, [2.5, 97.5])
+        out.append(Figure(name, measure(scans), float(low), float(high), n))
+    return tuple(out)
