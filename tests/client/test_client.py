@@ -305,7 +305,12 @@ class TestUpload:
 
 
 def task_document(status: str, result: UUID | None = None) -> dict[str, Any]:
-    return {"id": str(uuid4()), "status": status, "result_id": result and str(result)}
+    return {
+        "id": str(uuid4()),
+        "study_id": str(uuid4()),
+        "state": status,
+        "result_id": result and str(result),
+    }
 
 
 def result_document(result: UUID) -> dict[str, Any]:
@@ -321,7 +326,7 @@ def result_document(result: UUID) -> dict[str, Any]:
 class TestWaitForResult:
     def test_listens_to_the_tasks_events(self) -> None:
         result, task = uuid4(), uuid4()
-        stream = 'event: progress\ndata: {"status": "running"}\n\ndata: {"status": "done"}\n\n'
+        stream = 'event: progress\ndata: {"state": "running"}\n\ndata: {"state": "done"}\n\n'
         script = Script(
             [
                 json_answer(task_document("running")),
@@ -349,10 +354,10 @@ class TestWaitForResult:
         assert got.id == str(result)
 
     def test_a_failed_task_is_an_error_with_its_reason(self) -> None:
-        script = Script([json_answer({**task_document("failed"), "error": "out of memory"})])
-        with pytest.raises(ApiError, match="failed") as caught:
+        script = Script([json_answer({**task_document("failed"), "error_detail": "out of memory"})])
+        with pytest.raises(ApiError, match="out of memory") as caught:
             blocking(script).wait_for_result(task_id=uuid4())
-        assert caught.value.document["error"] == "out of memory"
+        assert caught.value.code == "task-failed"
 
     def test_gives_up_in_time(self) -> None:
         def never(_request: httpx.Request) -> httpx.Response:

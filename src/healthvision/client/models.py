@@ -135,29 +135,55 @@ class StoreResult(Model):
     refused: list[Refused]
 
 
+FINISHED = frozenset({"done", "failed", "cancelled"})
+
+
 class Task(Model):
-    """One analysis task."""
+    """One analysis task. ``state``: queued, running, done, failed or cancelled."""
 
     id: UUID
-    status: str
-    priority: str = "routine"
-    study_id: UUID | None = None
+    state: str
+    study_id: UUID
+    study_uid: str = ""
     application: str = ""
-    version: str = ""
+    application_version: str = ""
+    priority: str = "routine"
     progress: float = 0.0
     stage: str = ""
-    error: Any = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    deadline_at: datetime | None = None
+    seconds_left: float | None = None
     result_id: UUID | None = None
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.status in FINISHED
+        return self.state in FINISHED
 
 
-FINISHED = frozenset(
-    {"done", "complete", "completed", "succeeded", "abstained", "failed", "cancelled", "canceled"}
-)
+class BatchItem(Model):
+    """One study of a batch."""
+
+    number: int
+    study_id: UUID
+    state: str
+    task_id: UUID | None = None
+    result_id: UUID | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+class Batch(Model):
+    """Studies analysed together, and how far it is."""
+
+    id: UUID
+    total: int
+    done: int
+    failed: int
+    open: int
+    finished: bool
+    items: list[BatchItem] = []
 
 
 class Confidence(Model):
@@ -224,14 +250,21 @@ class Result(Model):
     superseded_by: str | None = None
 
 
-class ResultSummary(Model):
+class ResultItem(Model):
     """One line of a list of results."""
 
     id: UUID
-    task_id: UUID | None = None
-    study_uid: str = ""
-    status: str = ""
-    version: int = 1
+    task_id: UUID
+    study_id: UUID
+    study_uid: str
+    application_id: str
+    application_version: str
+    version: int
+    status: str
+    verification: str = "ai-unverified"
+    worst_category: str = ""
+    finding_count: int = 0
+    superseded_by: UUID | None = None
 
 
 class AiModel(Model):

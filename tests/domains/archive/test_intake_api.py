@@ -40,7 +40,9 @@ def png_bytes(mode: str = "L") -> bytes:
 
 def nifti_bytes() -> bytes:
     values = np.arange(8 * 9 * 5, dtype=np.int16).reshape(8, 9, 5)
-    image = nib.Nifti1Image(values, np.diag([-1.0, -1.0, 2.0, 1.0]))
+    image: Any = nib.Nifti1Image(  # type: ignore[no-untyped-call]
+        values, np.diag([-1.0, -1.0, 2.0, 1.0])
+    )
     image.set_sform(image.affine, 1)
     return bytes(image.to_bytes())
 

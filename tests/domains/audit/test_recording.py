@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.audit.errors import AuditUnavailable
-from healthvision.domains.audit.schemas import AuditEventRead, EventFilter
+from healthvision.domains.audit.schemas import AuditEventRead, EventFilter, Outcome
 from healthvision.domains.audit.settings import AuditSettings
 from healthvision.domains.audit.writer import AuditWriter
 from healthvision.kernel.db import Database
@@ -96,6 +96,26 @@ class TestRecordNow:
         await audit.record_now(db, actor, "archive.foreign_tenant", uuid4())
         (found,) = await events(db, actor)
         assert (found.outcome, found.category) == ("refused", "security")
+
+
+class TestCategoryOf:
+    @pytest.mark.parametrize(
+        ("action", "outcome", "category"),
+        [
+            ("identity.account_locked", "success", "security"),
+            ("identity.refresh_token_reused", "refused", "security"),
+            ("identity.signed_in", "refused", "security"),
+            ("identity.signed_in", "success", "change"),
+            ("archive.foreign_tenant", "refused", "security"),
+            ("analysis.result_exported", "success", "export"),
+            ("spaces.space_changed", "success", "change"),
+        ],
+    )
+    async def test_puts_acts_into_their_log(
+        self, db: Database, actor: Actor, action: str, outcome: Outcome, category: str
+    ) -> None:
+        await audit.record_now(db, actor, action, outcome=outcome)
+        assert [e.category for e in await events(db, actor)] == [category]
 
 
 class TestRecordRead:

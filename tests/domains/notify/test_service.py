@@ -461,3 +461,23 @@ class TestInbox:
             assert (await notify.unread_count(session, stranger)).unread == 0
             await notify.mark_read(session, actor, note.id)
             assert (await notify.unread_count(session, actor)).unread == 0
+
+
+class TestPrune:
+    async def test_drops_only_what_is_finished_and_old(
+        self,
+        db: Database,
+        actor: Actor,
+        queue: InPlaceQueue,
+        receiver: Receiver,
+        clock: FixedClock,
+    ) -> None:
+        made = await create(db, actor, wish(receiver))
+        await happen(db, queue, actor)
+        await notify.pump(db)
+        await happen(db, queue, actor)
+        await notify.prune(db)
+        assert len(await deliveries(db, actor, made.id)) == 2
+        clock.advance(91 * 86400)
+        await notify.prune(db)
+        assert [d.state for d in await deliveries(db, actor, made.id)] == ["pending"]

@@ -2,10 +2,12 @@
 """Tasks, results and models; waiting for a result by server-sent events or by asking again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import httpx
 
 from healthvision.client.calls import answers
 from healthvision.client.effects import (
@@ -19,7 +21,15 @@ from healthvision.client.effects import (
 )
 from healthvision.client.engine import deadline, left
 from healthvision.client.errors import ApiError, WaitTimeout
-from healthvision.client.models import FINISHED, AiModel, Page, Result, ResultSummary, Task
+from healthvision.client.models import (
+    FINISHED,
+    AiModel,
+    Batch,
+    Page,
+    Result,
+    ResultItem,
+    Task,
+)
 
 LISTEN_S = 30.0
 POLL_S = 0.5
@@ -32,25 +42,27 @@ def models() -> Operation[Page[AiModel]]:
 
 def submit(
     study_id: UUID,
-    application: str,
+    application: str | None = None,
     *,
-    version: str | None = None,
-    priority: str = "routine",
-    space: str = "default",
-    parameters: dict[str, Any] | None = None,
+    priority: str | None = None,
+    space: str | None = None,
+    seed: int = 0,
+    parameters: Mapping[str, str | int | float | bool] | None = None,
+    force: bool = False,
 ) -> Operation[Task]:
-    """Ask for an analysis of a study; ``priority``: stat, urgent, routine or bulk."""
-    body: dict[str, Any] = {
-        "study_id": str(study_id),
-        "application": application,
-        "priority": priority,
-        "space": space,
-    }
-    if version is not None:
-        body["version"] = version
+    """Ask for an analysis of a study.
+
+    Without ``application`` one is picked by content. ``priority``: stat, urgent, routine or
+    bulk. An equal task that exists is returned, unless ``force`` asks for a new result version.
+    """
+    body: dict[str, Any] = {"study_id": str(study_id), "seed": seed, "force": force}
+    given = {"application": application, "priority": priority, "space": space}
+    body.update({k: v for k, v in given.items() if v is not None})
     if parameters is not None:
-        body["parameters"] = parameters
-    return answers.post(Task, "/v1/tasks", body)
+        body["parameters"] = dict(parameters)
+    response: httpx.Response = yield answers.posting("/v1/tasks", body)
+    document = response.json()
+    return Task.model_validate(document.get("task", document))
 
 
 def task(task_id: UUID) -> Operation[Task]:
@@ -61,14 +73,22 @@ def task(task_id: UUID) -> Operation[Task]:
 def tasks(
     *,
     study_id: UUID | None = None,
-    status: str | None = None,
+    state: str | None = None,
     cursor: str | None = None,
     limit: int | None = None,
 ) -> Operation[Page[Task]]:
     """List tasks, newest first."""
     study = None if study_id is None else str(study_id)
-    query = {"study_id": study, "status": status, "cursor": cursor, "limit": limit}
+    query = {"study": study, "state": state, "cursor": cursor, "limit": limit}
     return answers.get_page(Task, "/v1/tasks", query)
+
+
+def change_priority(task_id: UUID, priority: str) -> Operation[Task]:
+    """Raise or lower the priority of a waiting task."""
+    response: httpx.Response = yield Call(
+        "PATCH", f"/v1/tasks/{task_id}", json={"priority": priority}
+    )
+    return Task.model_validate_json(response.content)
 
 
 def cancel_task(task_id: UUID) -> Operation[Task]:
@@ -81,9 +101,46 @@ def retry_task(task_id: UUID) -> Operation[Task]:
     return answers.post(Task, f"/v1/tasks/{task_id}/retry")
 
 
+def submit_batch(
+    studies: Sequence[UUID],
+    *,
+    title: str = "",
+    application: str | None = None,
+    priority: str = "bulk",
+) -> Operation[Batch]:
+    """Ask for the analysis of up to 100 studies together."""
+    body: dict[str, Any] = {
+        "studies": [str(s) for s in studies],
+        "title": title,
+        "priority": priority,
+    }
+    if application is not None:
+        body["application"] = application
+    return answers.post(Batch, "/v1/batches", body)
+
+
+def batch(batch_id: UUID) -> Operation[Batch]:
+    """Return a batch, its merged state and each study's."""
+    return answers.get(Batch, f"/v1/batches/{batch_id}")
+
+
+def wait_for_batch(batch_id: UUID, *, timeout_s: float = 3600.0) -> Operation[Batch]:
+    """Wait until every study of a batch has ended, well or badly; raises WaitTimeout."""
+    until = deadline(timeout_s)
+    while True:
+        found = yield from batch(batch_id)
+        if found.finished:
+            return found
+        if left(until) <= 0:
+            raise WaitTimeout(f"{found.open} studies of batch {batch_id} are still open")
+        yield Pause(min(POLL_S, left(until)))
+
+
 def result(result_id: UUID | str) -> Operation[Result]:
     """Return one result in full."""
-    return answers.get(Result, f"/v1/results/{result_id}")
+    response: httpx.Response = yield Call("GET", f"/v1/results/{result_id}")
+    document = response.json()
+    return Result.model_validate(document.get("result", document))
 
 
 def results(
@@ -92,19 +149,21 @@ def results(
     patient_id: str | None = None,
     application: str | None = None,
     category: str | None = None,
+    current: bool | None = None,
     cursor: str | None = None,
     limit: int | None = None,
-) -> Operation[Page[ResultSummary]]:
-    """Search results, newest first."""
+) -> Operation[Page[ResultItem]]:
+    """Search results, newest first; ``current`` leaves superseded versions out."""
     query = {
         "study_uid": study_uid,
         "patient_id": patient_id,
         "application": application,
         "category": category,
+        "current": current,
         "cursor": cursor,
         "limit": limit,
     }
-    return answers.get_page(ResultSummary, "/v1/results", query)
+    return answers.get_page(ResultItem, "/v1/results", query)
 
 
 def wait_for_task(task_id: UUID, *, timeout_s: float = 300.0) -> Operation[Task]:
@@ -119,7 +178,7 @@ def wait_for_task(task_id: UUID, *, timeout_s: float = 300.0) -> Operation[Task]
         if found.finished:
             return found
         if left(until) <= 0:
-            raise WaitTimeout(f"task {task_id} is still {found.status}")
+            raise WaitTimeout(f"task {task_id} is still {found.state}")
         if listening:
             listening = yield from _listen(
                 f"/v1/tasks/{task_id}/events", min(LISTEN_S, left(until))
@@ -144,7 +203,7 @@ def _is_final(event: ServerEvent) -> bool:
         document = json.loads(event.data)
     except ValueError:
         return False
-    return isinstance(document, dict) and document.get("status") in FINISHED
+    return isinstance(document, dict) and document.get("state") in FINISHED
 
 
 def wait_for_result(
@@ -164,7 +223,8 @@ def wait_for_result(
     if task_id is not None:
         ended = yield from wait_for_task(task_id, timeout_s=timeout_s)
         if ended.result_id is None:
-            raise ApiError(200, "task-failed", f"the task is {ended.status}", ended.model_dump())
+            detail = ended.error_detail or f"the task is {ended.state}"
+            raise ApiError(200, "task-failed", detail, ended.model_dump())
         return (yield from result(ended.result_id))
     while True:
         page = yield from results(study_uid=study_uid, application=application, limit=1)

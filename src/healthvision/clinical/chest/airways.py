@@ -51,7 +51,7 @@ def find_airways(volume: Volume, air: BoolArray, body: BoolArray) -> Airways | N
     nz = volume.shape[0]
     need = max(2, round(15 / volume.spacing[0]))
     chain: list[tuple[int, int, int]] = []
-    for k in range(nz - 1, int(nz * 0.3), -1):
+    for k in range(nz - 1, nz // 2, -1):
         hole = _round_hole(volume, air, body, k)
         if hole is None:
             chain = []

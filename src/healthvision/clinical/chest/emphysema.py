@@ -60,11 +60,11 @@ def noise_sd(volume: Volume, mask: BoolArray) -> float:
 
 # Sigma of a Gaussian in voxels, and the share of white noise it leaves in three dimensions.
 _SMOOTHING = ((0.0, 1.0), (0.5, 0.514), (0.7, 0.262), (0.9, 0.178), (1.1, 0.131))
-_WANTED_SD = 20.0
+_WANTED_SD = 25.0
 
 
 def measure_emphysema(volume: Volume, lungs: Lungs) -> Emphysema:
-    """Measure emphysema on voxels of about 1.2 mm, smoothed until noise is below 20 HU."""
+    """Measure emphysema on voxels of about 1.2 mm, smoothed until noise is below 25 HU."""
     edge = round(4.0 / lungs.coarse.spacing[1])
     solid = ndimage.binary_erosion(lungs.coarse_labels > 0, iterations=max(1, edge))
     if lungs.airways is not None:

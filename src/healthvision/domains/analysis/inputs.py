@@ -47,7 +47,7 @@ class StudySource:
         The latter lets the application abstain with its reason.
         """
         series = accepted(application.manifest, self.series) or self.series
-        return tuple(item for header in series for item in self.objects[header.series_uid])
+        return tuple(item for h in series for item in self.objects.get(h.series_uid, ()))
 
 
 def is_input(header: InstanceHeader) -> bool:
@@ -65,8 +65,14 @@ def _value(json: Mapping[str, Any], tag: str) -> str:
     return str(values[0]) if values else ""
 
 
-def study_source(items: Iterable[SourceObject]) -> StudySource:
-    """Group the image objects of one study; raises NoImages."""
+def study_source(
+    items: Iterable[SourceObject], *, other_series: Sequence[SeriesHeader] = ()
+) -> StudySource:
+    """Group the image objects of one study; raises NoImages.
+
+    ``other_series``: headers of further series of the study, shown to the application without
+    their images.
+    """
     groups: dict[str, list[SourceObject]] = {}
     for item in items:
         if is_input(item.header):
@@ -78,6 +84,7 @@ def study_source(items: Iterable[SourceObject]) -> StudySource:
         for uid, group in sorted(groups.items())
     }
     series = tuple(header_of([o.header for o in group]) for group in objects.values())
+    series += tuple(header for header in other_series if header.series_uid not in objects)
     return StudySource(series[0].study_uid, series, objects)
 
 

@@ -51,7 +51,7 @@ async def find_task(
 
 
 async def task_of_job(session: Session, task_id: UUID) -> Task | None:
-    """Return one task by the id in a job, locked; the job is our own, its organisation the row's."""
+    """Return one task by the id in one of our own jobs, locked."""
     statement = select(Task).where(Task.id == task_id).with_for_update()
     return await session.scalar(statement)
 
@@ -159,7 +159,7 @@ async def find_result(session: Session, org_id: UUID, result_id: UUID) -> Result
 
 
 async def latest_results(
-    session: Session, org_id: UUID, study_id: UUID, application_id: str
+    session: Session, org_id: UUID, study_id: UUID, application_id: str, *, lock: bool
 ) -> Sequence[ResultRow]:
     """Return all results of a study and application, newest version first, also staged ones."""
     statement = (
@@ -170,8 +170,9 @@ async def latest_results(
             ResultRow.application_id == application_id,
         )
         .order_by(ResultRow.version.desc())
-        .with_for_update()
     )
+    if lock:
+        statement = statement.with_for_update()
     return (await session.scalars(statement)).all()
 
 

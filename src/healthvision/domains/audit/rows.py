@@ -59,9 +59,14 @@ def from_us(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
-def category_of(action: str, *, reading: bool) -> Category:
-    """Return the kind of log an action belongs to, by its name."""
+def category_of(action: str, outcome: Outcome, *, reading: bool) -> Category:
+    """Return the kind of log an act belongs to, by its name and how it ended.
+
+    Security: lock-outs, attempts on other tenants, reused tokens, failed sign-ins.
+    """
     if any(word in action for word in _SECURITY_WORDS):
+        return "security"
+    if action.startswith("identity.") and outcome != "success":
         return "security"
     if any(word in action for word in _EXPORT_WORDS):
         return "export"
@@ -104,7 +109,7 @@ def row_of(actor: Actor, act: Act, *, reading: bool = False) -> RowValues:
         "id": new_id(),
         "org_id": actor.org_id,
         "at_us": to_us(now()),
-        "category": act.category or category_of(act.action, reading=reading),
+        "category": act.category or category_of(act.action, act.outcome, reading=reading),
         "actor_kind": actor.kind,
         "actor_id": _text(actor.id) or "",
         "user_id": actor.user_id,

@@ -15,7 +15,10 @@ async def _start(db: Database, _core: CoreSettings) -> None:
 MODULE = Module(
     name="notify",
     routers=(api.subscriptions_router, api.notifications_router),
-    periodics=(Periodic("notify.pump", jobs.PUMP_EVERY_S, jobs.pump),),
+    periodics=(
+        Periodic("notify.pump", jobs.PUMP_EVERY_S, jobs.pump),
+        Periodic("notify.prune", jobs.PRUNE_EVERY_S, jobs.prune),
+    ),
     subscriptions={"*": [service.on_event]},
     permissions={
         "notify:read": "See subscriptions and their deliveries.",

@@ -177,3 +177,10 @@ async def mark_all_read(session: Session, actor: Actor, at: datetime) -> None:
     """Mark all the caller's messages as read."""
     unread = (*_inbox(actor), Notification.read_at.is_(None))
     await session.execute(update(Notification).where(*unread).values(read_at=at))
+
+
+async def prune(session: Session, older_than: datetime) -> None:
+    """Delete finished deliveries and read messages of all organisations that are old."""
+    finished = Delivery.state.in_(("delivered", "dead"))
+    await session.execute(delete(Delivery).where(finished, Delivery.created_at < older_than))
+    await session.execute(delete(Notification).where(Notification.read_at < older_than))

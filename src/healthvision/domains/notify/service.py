@@ -36,7 +36,7 @@ from healthvision.domains.notify.schemas import (
 from healthvision.domains.notify.settings import NotifySettings
 from healthvision.domains.notify.tables import Delivery, Notification, Subscription
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.db import Session, resources_of
+from healthvision.kernel.db import Database, Session, resources_of
 from healthvision.kernel.errors import Invalid
 from healthvision.kernel.events import Envelope
 from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
@@ -391,3 +391,10 @@ def list_channels(session: Session) -> list[ChannelRead]:
         )
         for name in channels.names(resources)
     ]
+
+
+async def prune(db: Database) -> None:
+    """Delete finished deliveries and read messages that are older than the setting says."""
+    older = now() - timedelta(days=NotifySettings().keep_days)
+    async with db.transaction() as session:
+        await repository.prune(session, older)

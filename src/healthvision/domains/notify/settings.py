@@ -29,6 +29,10 @@ class NotifySettings(RoomSettings, room="notify"):
         default=24.0, ge=0, description="How long the old webhook secret stays valid."
     )
 
+    keep_days: float = Field(
+        default=90.0, gt=0, description="How long finished deliveries and read messages are kept."
+    )
+
     def allowed(self) -> frozenset[str]:
         """Return the entries of the allow-list."""
         return frozenset(p.strip().lower() for p in self.private_allow.split(",") if p.strip())

@@ -56,7 +56,7 @@ class StackFiller:
         """Apply rescale slope and intercept (PS3.3 C.11.1.1.2); colour becomes luminance."""
         if pixels.ndim == 3:
             weights = np.array([0.299, 0.587, 0.114])
-            pixels = np.rint(pixels[..., :3] @ weights).astype(np.int32)
+            pixels = np.rint(pixels[..., :3] @ weights).astype(np.int64)
         if place.position is None and header.photometric_interpretation == "MONOCHROME1":
             self.inverted = True
             top = (1 << (header.bits_stored or header.bits_allocated or 8)) - 1

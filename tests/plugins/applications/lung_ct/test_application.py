@@ -23,8 +23,8 @@ from healthvision.plugins.applications.lung_ct import APPLICATION
 
 TWO = replace(
     SMALL,
-    shape=(120, 200, 200),
-    spacing=(1.75, 1.8, 1.8),
+    shape=(110, 200, 200),
+    spacing=(1.4, 1.3, 1.3),
     wishes=(("solid", "isolated", 12.0), ("ground-glass", "isolated", 14.0)),
 )
 
@@ -261,7 +261,7 @@ class TestRun:
         assert outcome(out, "geometry-gap") is GateOutcome.WARNING
 
     def test_takes_the_thin_series_and_says_why_not_the_others(self, chest: ChestPhantom) -> None:
-        thin = study(chest.volume, slice_thickness_mm=1.75)
+        thin = study(chest.volume, slice_thickness_mm=1.4)
         thick = header(chest.volume, series_uid="9.1", slice_thickness_mm=5.0)
         scout = header(chest.volume, series_uid="9.2", image_type=("ORIGINAL", "LOCALIZER"))
         out = analyse(StudyInput([scout, thick, *thin.series], thin.load))
