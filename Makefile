@@ -42,8 +42,8 @@ format: setup-dev ## Format the code
 openapi: setup-dev ## Write docs/reference: OpenAPI, settings, problems
 	@$(HV) reference docs/reference
 
-evaluate: setup ## Repeat the measurements of an application's evidence record: APP=lung-ct
-	@$(HV) evaluate $(or $(APP),lung-ct)
+evaluate: setup ## Repeat the measurements behind the evidence record of lung-ct (some minutes)
+	@$(PY) scripts/evaluate_lung_ct.py 8
 
 clean: ## Remove what make made
 	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis

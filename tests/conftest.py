@@ -109,11 +109,15 @@ def database_url(
     template_folder: Path,
     tmp_path: Path,
     modules: Sequence[Module],
-) -> str:
+) -> Iterator[str]:
     """URL of a database of its own with the schema of the imported rooms."""
     if request.param == "sqlite":
-        return _sqlite_url(template_folder, tmp_path)
-    return _postgres_url(request.getfixturevalue("postgres_url"), f"t{new_id().hex}")
+        yield _sqlite_url(template_folder, tmp_path)
+        return
+    server, name = request.getfixturevalue("postgres_url"), f"t{new_id().hex}"
+    yield _postgres_url(server, name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'drop database "{name}" with (force)'.encode())
 
 
 @pytest.fixture

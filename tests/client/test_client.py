@@ -319,7 +319,12 @@ def result_document(result: UUID) -> dict[str, Any]:
         "study_uid": "1.2",
         "status": "complete",
         "summary": {"zh": "一", "en": "one"},
-        "outputs": [{"name": "report.pdf", "kind": "PDF"}, {"name": "seg", "kind": "SEG"}],
+        "space_id": "s1",
+        "outputs": [
+            {"name": "report", "kind": "PDF"},
+            {"name": "key-1.png", "kind": "PNG"},
+            {"name": "seg", "kind": "SEG", "sop_instance_uid": "1.4", "series_uid": "1.3"},
+        ],
     }
 
 
@@ -372,18 +377,37 @@ class TestWaitForResult:
 
 
 class TestDownloadOutputs:
-    def test_writes_each_output_and_leaves_no_part_file(self, tmp_path: Path) -> None:
+    def test_writes_each_output_from_where_it_lies(self, tmp_path: Path) -> None:
         result = uuid4()
-        script = Script(
-            [json_answer(result_document(result)), httpx.Response(200, content=b"%PDF")]
-        )
-        (path,) = blocking(script).download_outputs(result, tmp_path / "out", names=["report.pdf"])
-        assert path.read_bytes() == b"%PDF"
-        assert [p.name for p in path.parent.iterdir()] == ["report.pdf"]
+        bodies = [httpx.Response(200, content=name) for name in (b"pdf", b"png", b"dicom")]
+        script = Script([json_answer(result_document(result)), *bodies])
+        paths = blocking(script).download_outputs(result, tmp_path / "out")
+        assert [p.name for p in paths] == ["report", "key-1.png", "seg.dcm"]
+        assert [p.read_bytes() for p in paths] == [b"pdf", b"png", b"dicom"]
+        assert len(list((tmp_path / "out").iterdir())) == 3  # no part files
+        asked = [r.url.raw_path.decode() for r in script.seen[1:]]
+        assert asked == [
+            f"/v1/results/{result}/export?format=pdf",
+            f"/v1/results/{result}/key-images/key-1.png",
+            "/dicomweb/s1/studies/1.2/series/1.3/instances/1.4",
+        ]
 
     async def test_a_refused_download_leaves_no_file(self, tmp_path: Path) -> None:
-        script = Script([json_answer({"code": "not-found", "detail": "no"}, 404)])
+        refused = json_answer({"code": "not-found", "detail": "no"}, 404)
+        script = Script([json_answer(result_document(uuid4())), refused])
         target = tmp_path / "x"
         with pytest.raises(ApiError):
-            await awaited(script).download_output(uuid4(), "x", target)
+            await awaited(script).download_output(uuid4(), "key-1.png", target)
         assert list(tmp_path.iterdir()) == []
+
+    def test_an_unknown_output_is_not_found(self, tmp_path: Path) -> None:
+        script = Script([json_answer(result_document(uuid4()))])
+        with pytest.raises(ApiError, match="no output"):
+            blocking(script).download_output(uuid4(), "other", tmp_path / "x")
+
+
+class TestLimits:
+    def test_reads_the_published_list(self) -> None:
+        script = Script([json_answer([{"name": "image", "value": 5e8, "unit": "By"}])])
+        (limit,) = blocking(script).limits()
+        assert (limit.name, limit.value, limit.unit) == ("image", 5e8, "By")

@@ -19,7 +19,7 @@ def register(db: Database, modules: Sequence[Module]) -> None:
         for job in module.jobs:
             job_registry.add(job)
         job_registry.periodics.extend(module.periodics)
-        job_registry.queues.update(module.queues)
+        job_registry.queues.update(module.queues())
         event_registry.add(module.name, module.subscriptions)
     db.resources.put(jobs.JobRegistry, job_registry)
     db.resources.put(events.EventRegistry, event_registry)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from healthvision import __version__
-from healthvision.app import accounts, analyze, evaluate, reference, roles, schema
+from healthvision.app import accounts, analyze, reference, roles, schema
 from healthvision.app.demo import story
 from healthvision.app.doctor import examine
 from healthvision.app.modules import MODULES
@@ -129,15 +129,6 @@ def demo(
 ) -> None:
     """Show the whole way: images in by several doors, explained results out."""
     raise typer.Exit(story.run(story.Plan(once, seed, data, port, folder)))
-
-
-@cli.command("evaluate")
-def evaluate_command(
-    app: Annotated[str, typer.Argument(help="Application, e.g. lung-ct.")] = "lung-ct",
-    cases: Annotated[int, typer.Option(help="How many held-out phantoms.")] = 8,
-) -> None:
-    """Repeat the measurements behind an application's evidence record."""
-    raise typer.Exit(evaluate.run(app, cases, out))
 
 
 @audit_cli.command("verify")

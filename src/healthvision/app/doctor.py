@@ -76,7 +76,7 @@ def _master_key(core: CoreSettings) -> Check:
 
 
 def _network_cut(_core: CoreSettings) -> Check:
-    reason = sandbox.network_cut_refused()
+    reason = sandbox.network_problem()
     if reason is None:
         return Check("sandbox", "ok", "applications run without a network")
     return Check(

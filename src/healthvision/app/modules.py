@@ -5,14 +5,27 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from healthvision.domains.analysis.module import MODULE as ANALYSIS
 from healthvision.domains.archive.module import MODULE as ARCHIVE
 from healthvision.domains.audit.module import MODULE as AUDIT
 from healthvision.domains.identity.module import MODULE as IDENTITY
+from healthvision.domains.modelhub.module import MODULE as MODELHUB
 from healthvision.domains.notify.module import MODULE as NOTIFY
 from healthvision.domains.patients.module import MODULE as PATIENTS
 from healthvision.domains.spaces.module import MODULE as SPACES
 from healthvision.domains.storage.module import MODULE as STORAGE
+from healthvision.interfaces.dicomweb.routes import router as dicomweb
 from healthvision.kernel.module import Module
 
-MODULES: Sequence[Module] = (AUDIT, IDENTITY, STORAGE, PATIENTS, NOTIFY, SPACES, ARCHIVE)
-DOORS: Sequence[APIRouter] = ()
+MODULES: Sequence[Module] = (
+    AUDIT,
+    IDENTITY,
+    STORAGE,
+    PATIENTS,
+    NOTIFY,
+    SPACES,
+    MODELHUB,
+    ARCHIVE,
+    ANALYSIS,
+)
+DOORS: Sequence[APIRouter] = (dicomweb,)

@@ -4,6 +4,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -18,8 +19,10 @@ from healthvision.kernel.settings import RoomSettings
 
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI document of this version."""
-    app = create_app(Database("sqlite:///:memory:"), MODULES, [*DOORS, system_router], None)
-    document: dict[str, Any] = app.openapi()
+    with TemporaryDirectory() as folder:
+        db = Database(f"sqlite:///{folder}/never-opened.db")
+        app = create_app(db, MODULES, [*DOORS, system_router], None)
+        document: dict[str, Any] = app.openapi()
     return document
 
 

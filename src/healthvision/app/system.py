@@ -17,6 +17,7 @@ from healthvision.kernel.http import router as edge_router
 from healthvision.kernel.leases import WorkerHeartbeat
 from healthvision.kernel.schemas import Read
 from healthvision.kernel.security import Actor
+from healthvision.kernel.settings import CoreSettings
 from healthvision.kernel.telemetry import REGISTRY
 
 router = edge_router("", "system")
@@ -77,7 +78,8 @@ async def version() -> VersionRead:
 @router.get("/v1/limits")
 async def limits(request: Request, _actor: Annotated[Actor, requires(None)]) -> list[LimitRead]:
     """List every published limit with its value and unit."""
-    return published_limits(database_of(request).resources)
+    core = database_of(request).resources.get(CoreSettings)
+    return published_limits(redis=core.redis_url is not None)
 
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)

@@ -228,6 +228,7 @@ class Output(Model):
     name: str
     kind: str
     sop_instance_uid: str | None = None
+    series_uid: str | None = None
     sha256: str = ""
 
 
@@ -236,6 +237,7 @@ class Result(Model):
 
     id: str
     task_id: str | None = None
+    space_id: str | None = None
     study_uid: str
     status: str
     verification: str = "ai-unverified"
@@ -312,6 +314,15 @@ class AuditEvent(Model):
     outcome: str
 
 
+class Limit(Model):
+    """One published limit with its unit."""
+
+    name: str
+    value: float
+    unit: str
+    note: str = ""
+
+
 class UploadMeta(BaseModel):
     """What to put into the header of an image or NIfTI file; dates as YYYYMMDD."""
 
@@ -333,3 +344,14 @@ class UploadMeta(BaseModel):
     laterality: str = ""
     study_uid: str = ""
     pixel_spacing_mm: float | None = None
+
+
+class AuditCheck(Model):
+    """What the check of the audit log says; ``kind`` names the first change, if there is one."""
+
+    ok: bool
+    checked: int
+    sealed: int
+    unsealed: int
+    first_bad: int | None = None
+    kind: str | None = None

@@ -59,6 +59,12 @@ class IdempotencyMismatch(Conflict):
     code, title = "idempotency-mismatch", "Idempotency key used for another request"
 
 
+class AnswerNotKept(Conflict):
+    """The request was done before; its answer held a secret and is not kept for a repeat."""
+
+    code, title = "idempotency-answer-not-kept", "Done before; the answer is shown only once"
+
+
 class MethodNotAllowed(Problem):
     """The path exists and does not know the method."""
 
@@ -244,6 +250,8 @@ async def _replay_or_claim(request: Request, actor: Actor) -> None:
     before = (await session.scalars(select(IdempotencyRow).where(*mine))).one()
     if before.request_sha256 != digest.hexdigest():
         raise IdempotencyMismatch("this Idempotency-Key was used for another request")
+    if before.body is None:
+        raise AnswerNotKept("this was done; its answer held a secret, which is shown only once")
     headers = {**(before.headers or {}), "Idempotency-Replayed": "true"}
     body = base64.b64decode(before.body or "")
     raise _Replay(Response(body, before.status or 200, headers))
@@ -255,7 +263,8 @@ async def _remember(request: Request, session: Session, response: Response) -> N
         return
     row.status = response.status_code
     row.headers = {k: v for k, v in response.headers.items() if k != "content-length"}
-    row.body = base64.b64encode(bytes(response.body)).decode()
+    if "no-store" not in response.headers.get("cache-control", ""):
+        row.body = base64.b64encode(bytes(response.body)).decode()
     await session.flush()
 
 

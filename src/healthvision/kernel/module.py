@@ -18,14 +18,14 @@ class Module:
     ``start(db, core)`` runs once per process before anything is served and puts the room's
     resources into ``db.resources``; ``stop(db)`` runs at the end.
     ``permissions``: permission -> one English line of help; roles are made of them.
-    ``queues``: further job queues -> jobs that run at once per worker.
+    ``queues``: gives further job queues -> jobs that run at once per worker.
     """
 
     name: str
     routers: Sequence[Any] = ()
     jobs: Sequence[Job] = ()
     periodics: Sequence[Periodic] = ()
-    queues: dict[str, int] = field(default_factory=dict)
+    queues: Callable[[], dict[str, int]] = dict
     subscriptions: Subscriptions = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     start: Callable[[Database, CoreSettings], Awaitable[None]] | None = None

@@ -56,6 +56,7 @@ __all__ = [
 Reason = Literal["timeout", "cpu", "memory", "output", "crash", "exception", "answer", "cancelled"]
 Progress = Callable[[float, str], None]
 MEMFD_LIMIT = 1 << 30
+_CHILD = ("-I", "-m", "healthvision.kernel.sandbox_child")
 _TICK_S = 0.1
 _MAX_ANSWER = 64 * 1024 * 1024
 _MAX_FILES = 4096
@@ -176,7 +177,9 @@ def run(
     """
     folder = Path(tempfile.mkdtemp(prefix="hv-sandbox-"))
     try:
-        with files or Bundle() as bundle, bundle.opened() as descriptor:
+        with contextlib.ExitStack() as owned:
+            bundle = files if files is not None else owned.enter_context(Bundle())
+            descriptor = owned.enter_context(bundle.opened())
             run_ = _Run(target, request, bundle.spans, descriptor, folder, limits, network)
             return run_.execute(progress or _ignore, cancelled or _never)
     finally:
@@ -237,7 +240,7 @@ class _Run:
 
     def _start(self, progress: int, log: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, "-I", "-m", "healthvision.kernel.sandbox_child"],
+            [sys.executable, *_CHILD],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

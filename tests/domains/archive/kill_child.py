@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A child that receives objects for ever and says which are acknowledged; killed by the test."""
+"""Forks children that receive objects for ever and say what is acknowledged, until killed.
+
+Each line on standard input starts one child; its first line is its process id, the last 'dead'.
+"""
 
 import asyncio
+import os
 import sys
 from uuid import UUID
 
@@ -39,5 +43,18 @@ async def main(url: str, org_id: UUID) -> None:
             sys.stdout.flush()
 
 
+def serve(url: str, org_id: UUID) -> None:
+    """Start one child per line of standard input and wait for its end."""
+    for _ in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            sys.stdout.write(f"pid {os.getpid()}\n")
+            sys.stdout.flush()
+            asyncio.run(main(url, org_id))
+        os.waitpid(child, 0)
+        sys.stdout.write("\ndead\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], UUID(sys.argv[2])))
+    serve(sys.argv[1], UUID(sys.argv[2]))

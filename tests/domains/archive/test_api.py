@@ -133,7 +133,7 @@ class TestExport:
         (volume,) = names["nifti"].values()
         from gzip import decompress  # noqa: PLC0415
 
-        image = nib.Nifti1Image.from_bytes(decompress(volume))  # type: ignore[no-untyped-call]
+        image = nib.Nifti1Image.from_bytes(decompress(volume))
         assert image.shape == (16, 16, 4)
 
     async def test_a_study_without_images_has_no_nifti(

@@ -5,8 +5,10 @@ import asyncio
 import hashlib
 import os
 import random
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -23,22 +25,36 @@ ROOT = Path(__file__).parents[3]
 CHILD = "tests.domains.archive.kill_child"
 
 
-async def run_and_kill(url: str, org_id: UUID, seconds: float) -> list[Sequence[str]]:
-    """Start a child, kill it after its first answer plus some time; return what it said."""
-    child = await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def children(url: str, org_id: UUID) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the process that forks children."""
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", CHILD, url, str(org_id)),
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", "OMP_NUM_THREADS": "1"},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert child.stdout is not None
-    first = await asyncio.wait_for(child.stdout.readline(), 60)
+    yield process
+    assert process.stdin is not None
+    process.stdin.close()
+    await process.wait()
+
+
+async def run_and_kill(process: asyncio.subprocess.Process, seconds: float) -> list[Sequence[str]]:
+    """Start a child, kill it some time after its first answer; return what it acknowledged."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"go\n")
+    _, pid = (await asyncio.wait_for(process.stdout.readline(), 60)).split()
+    said = [await asyncio.wait_for(process.stdout.readline(), 60)]
     await asyncio.sleep(seconds)
-    child.kill()
-    rest = await child.stdout.read()
-    await child.wait()
-    lines = (first + rest).decode().splitlines()
-    return [line.split() for line in lines if len(line.split()) == 3]
+    os.kill(int(pid), signal.SIGKILL)
+    while (line := await process.stdout.readline()) != b"dead\n":
+        assert line, "the forking process died"
+        said.append(line)
+    words = [line.decode().split() for line in said if line.endswith(b"\n")]
+    return [w for w in words if len(w) == 3 and w[2] == "stored"]
 
 
 async def check(db: Database, actor: Actor, acknowledged: list[Sequence[str]]) -> None:
@@ -58,9 +74,9 @@ async def check(db: Database, actor: Actor, acknowledged: list[Sequence[str]]) -
 async def kill_loop(db: Database, actor: Actor, database_url: str, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     acknowledged: list[Sequence[str]] = []
-    for _ in range(kills):
-        wait = chance.uniform(0, 0.25)
-        acknowledged += await run_and_kill(database_url, actor.org_id, wait)
+    async with children(database_url, actor.org_id) as process:
+        for _ in range(kills):
+            acknowledged += await run_and_kill(process, chance.uniform(0, 0.25))
     assert len(acknowledged) >= kills
     await check(db, actor, acknowledged)
 

@@ -62,9 +62,8 @@ class TestReadInstances:
 
 
 class TestOpenBytes:
-    @pytest.mark.parametrize("encrypt", ["true", "false"])
     async def test_a_range_is_the_same_as_in_the_file(
-        self, db: Database, actor: Actor, send: Send, encrypt: str
+        self, db: Database, actor: Actor, send: Send
     ) -> None:
         data = ct_bytes(size=300)
         (answer,) = await send([data])

@@ -4,6 +4,7 @@
 import asyncio
 import sys
 
+import pytest
 from sqlalchemy import func, select
 
 from healthvision.domains.audit import service as audit
@@ -35,12 +36,15 @@ async def sealed(db: Database) -> int:
 
 
 class TestSeal:
-    async def test_survives_kill_in_the_middle(self, db: Database, actor: Actor) -> None:
+    @pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.long)])
+    async def test_survives_kill_in_the_middle(
+        self, db: Database, actor: Actor, kills: int
+    ) -> None:
         rows = [audit.row_values(actor, audit.Act("archive.read")) for _ in range(ROWS)]
         async with db.transaction() as session:
             await audit.record_rows(session, rows)
         reached = 0
-        for _ in range(3):
+        for _ in range(kills):
             child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, db.url)
             while await sealed(db) < min(reached + 100, ROWS):
                 await asyncio.sleep(0.01)

@@ -237,9 +237,10 @@ class TestApiKeys:
 
 
 class TestClients:
-    @pytest.mark.parametrize(
-        "uri",
-        [
+    async def test_an_unsafe_redirect_is_refused(
+        self, web: httpx.AsyncClient, boss: dict[str, str]
+    ) -> None:
+        for uri in (
             "http://hospital.example/back",
             "https://x.example/#here",
             "https://*.example/",
@@ -247,13 +248,10 @@ class TestClients:
             "https://u@x.example/",
             "/relative",
             "http://127.0.0.1:99999/",
-        ],
-    )
-    async def test_an_unsafe_redirect_is_refused(
-        self, web: httpx.AsyncClient, boss: dict[str, str], uri: str
-    ) -> None:
-        body = {"name": "x", "grants": ["authorization_code"], "redirect_uris": [uri]}
-        assert (await web.post("/v1/clients", json=body, headers=boss)).status_code == 422
+        ):
+            body = {"name": "x", "grants": ["authorization_code"], "redirect_uris": [uri]}
+            answer = await web.post("/v1/clients", json=body, headers=boss)
+            assert answer.status_code == 422, uri
 
     async def test_a_new_secret_replaces_the_old_one(
         self, web: httpx.AsyncClient, boss: dict[str, str], east: Hospital

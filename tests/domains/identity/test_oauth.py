@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from healthvision.domains.identity import oauth, service
+from healthvision.domains.identity import service
 from healthvision.domains.identity.schemas import ClientCreate
+from healthvision.domains.identity.settings import IdentitySettings
 from healthvision.kernel.db import Database
 from healthvision.kernel.security import Actor
 from tests.domains.identity.conftest import ISSUER, PASSWORD, Hospital, bearer, sign_in
@@ -109,25 +110,23 @@ class TestCodeFlow:
         me = await web.get("/v1/me", headers=bearer(tokens["access_token"]))
         assert me.status_code == 401
 
-    @pytest.mark.parametrize(
-        ("change", "error"),
-        [
+    async def test_a_wrong_request_goes_back_to_the_client(
+        self, web: httpx.AsyncClient, east: Hospital
+    ) -> None:
+        for change, error in (
             ({"code_challenge_method": "plain"}, "invalid_request"),
             ({"code_challenge": ""}, "invalid_request"),
             ({"response_type": "token"}, "unsupported_response_type"),
             ({"scope": "no:such"}, "invalid_scope"),
-        ],
-    )
-    async def test_a_wrong_request_goes_back_to_the_client(
-        self, web: httpx.AsyncClient, east: Hospital, change: dict[str, str], error: str
-    ) -> None:
-        answer = await web.get("/oauth/authorize", params={**AUTHORIZE, **change})
-        assert answer.status_code == 302
-        assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == [error]
+        ):
+            answer = await web.get("/oauth/authorize", params={**AUTHORIZE, **change})
+            assert answer.status_code == 302
+            assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == [error]
 
-    @pytest.mark.parametrize(
-        "uri",
-        [
+    async def test_an_unregistered_redirect_gets_a_page_and_no_redirect(
+        self, web: httpx.AsyncClient, east: Hospital
+    ) -> None:
+        for uri in (
             "https://evil.example/callback",
             "http://127.0.0.1.evil.example/callback",
             "http://user@127.0.0.1/callback",
@@ -135,14 +134,10 @@ class TestCodeFlow:
             "http://127.0.0.1:x/callback",
             "http://127.0.0.1/callback#x",
             "",
-        ],
-    )
-    async def test_an_unregistered_redirect_gets_a_page_and_no_redirect(
-        self, web: httpx.AsyncClient, east: Hospital, uri: str
-    ) -> None:
-        answer = await web.get("/oauth/authorize", params={**AUTHORIZE, "redirect_uri": uri})
-        assert answer.status_code == 400
-        assert "location" not in answer.headers
+        ):
+            answer = await web.get("/oauth/authorize", params={**AUTHORIZE, "redirect_uri": uri})
+            assert answer.status_code == 400, uri
+            assert "location" not in answer.headers
 
     async def test_a_form_from_another_site_is_refused(
         self, web: httpx.AsyncClient, east: Hospital
@@ -282,8 +277,8 @@ class TestPasswordGrant:
     async def test_is_off_by_default(
         self, web: httpx.AsyncClient, east: Hospital, db: Database
     ) -> None:
-        settings = oauth.IdentitySettings(password_grant=False)
-        db.resources.put(oauth.IdentitySettings, settings)
+        settings = IdentitySettings(password_grant=False)
+        db.resources.put(IdentitySettings, settings)
         form = {
             "grant_type": "password",
             "client_id": "healthvision-cli",
@@ -401,23 +396,20 @@ class TestIntrospect:
 
 
 class TestForm:
-    @pytest.mark.parametrize(
-        ("body", "kind"),
-        [
-            (b"grant_type=a&grant_type=b&client_id=x", "application/x-www-form-urlencoded"),
+    async def test_nonsense_is_a_clear_400(self, web: httpx.AsyncClient, east: Hospital) -> None:
+        form = "application/x-www-form-urlencoded"
+        for body, kind in (
+            (b"grant_type=a&grant_type=b&client_id=x", form),
             (b"{}", "application/json"),
-            (b"\xff\xfe", "application/x-www-form-urlencoded"),
-            (b"client_id=%ff&grant_type=a", "application/x-www-form-urlencoded"),
-            (b"client_id=%00&grant_type=a", "application/x-www-form-urlencoded"),
-            (b"", "application/x-www-form-urlencoded"),
-            (b"a=b&" * 60, "application/x-www-form-urlencoded"),
-        ],
-    )
-    async def test_nonsense_is_a_clear_400(
-        self, web: httpx.AsyncClient, east: Hospital, body: bytes, kind: str
-    ) -> None:
-        answer = await web.post("/oauth/token", content=body, headers={"content-type": kind})
-        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+            (b"\xff\xfe", form),
+            (b"client_id=%ff&grant_type=a", form),
+            (b"client_id=%00&grant_type=a", form),
+            (b"", form),
+            (b"a=b&" * 60, form),
+        ):
+            answer = await web.post("/oauth/token", content=body, headers={"content-type": kind})
+            found = (answer.status_code, answer.json()["error"])
+            assert found == (400, "invalid_request"), body
 
 
 class TestDiscovery:

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -93,9 +94,8 @@ class TestStoreInstances:
         back = await client.get(httpx.URL(url).path, headers={"Accept": "application/dicom"})
         assert back.content == data
 
-    @pytest.mark.parametrize(
-        ("kind", "body", "status"),
-        [
+    async def test_refuses_bodies_it_cannot_read(self, client: httpx.AsyncClient) -> None:
+        cases: list[Any] = [
             ("text/plain", b"x", 415),
             ("multipart/form-data; boundary=b", b"x", 415),
             ('multipart/related; type="application/dicom+json"; boundary=b', b"x", 415),
@@ -104,16 +104,13 @@ class TestStoreInstances:
             ('multipart/related; type="application/dicom"; boundary=b', b"--b--", 400),
             ("application/dicom", b"", 400),
             ("", b"x", 415),
-        ],
-    )
-    async def test_refuses_bodies_it_cannot_read(
-        self, client: httpx.AsyncClient, kind: str, body: bytes, status: int
-    ) -> None:
-        response = await client.post(
-            f"{ROOT}/studies", content=body, headers={"Content-Type": kind}
-        )
-        assert response.status_code == status
-        assert response.headers["content-type"] == "application/problem+json"
+        ]
+        for kind, body, status in cases:
+            response = await client.post(
+                f"{ROOT}/studies", content=body, headers={"Content-Type": kind}
+            )
+            assert response.status_code == status
+            assert response.headers["content-type"] == "application/problem+json"
 
     async def test_a_cut_off_body_leaves_nothing_half_visible(
         self, client: httpx.AsyncClient

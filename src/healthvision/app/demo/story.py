@@ -179,7 +179,7 @@ def _collect(doctor: Client, visit: Visit) -> None:
         if task.result_id is not None:
             visit.results.append(doctor.result(task.result_id))
         else:
-            visit.failures.append(f"{visit.case.label}: task {task.status}: {task.error}")
+            visit.failures.append(f"{visit.case.label}: task {task.state}: {task.error_detail}")
     if visit.case.truth is not None and not visit.tasks:
         visit.failures.append(f"{visit.case.label}: the rule started no task")
 
@@ -188,13 +188,11 @@ def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> None:
     studies = [s for v in visits for s in v.study_ids if v.results]
     if not studies:
         return
-    batch = doctor.submit_batch(studies, APPLICATION)
-    end = time.monotonic() + RESULT_S
-    while not batch.finished and time.monotonic() < end:
-        time.sleep(1.0)
-        batch = doctor.batch(batch.id)
+    batch = doctor.submit_batch(studies, application=APPLICATION, title="demo")
+    if not batch.finished:
+        batch = doctor.wait_for_batch(batch.id, timeout_s=RESULT_S)
     console.print(
-        f"Batch of {len(studies)} studies: {batch.status}, {batch.done} done, "
+        f"Batch of {len(studies)} studies: {batch.done} done, "
         f"{batch.failed} failed "
         "(equal inputs gave the results that were there: no work was done twice)"
     )

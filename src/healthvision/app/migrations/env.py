@@ -3,10 +3,7 @@
 
 from alembic import context
 
-from healthvision.app import modules
 from healthvision.kernel.db import Base
-
-assert modules.MODULES is not None  # importing the rooms fills Base.metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

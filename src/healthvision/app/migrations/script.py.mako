@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 import healthvision.kernel.db
@@ -14,7 +15,7 @@ down_revision = ${repr(down_revision)}
 branch_labels: Any = ${repr(branch_labels)}
 depends_on: Any = ${repr(depends_on)}
 
-assert postgresql
+_USED = (postgresql, Text)
 
 
 def upgrade() -> None:

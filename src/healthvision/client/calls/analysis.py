@@ -25,12 +25,14 @@ from healthvision.client.models import (
     FINISHED,
     AiModel,
     Batch,
+    Output,
     Page,
     Result,
     ResultItem,
     Task,
 )
 
+DICOM_AS_STORED = "application/dicom; transfer-syntax=*"
 LISTEN_S = 30.0
 POLL_S = 0.5
 
@@ -137,10 +139,13 @@ def wait_for_batch(batch_id: UUID, *, timeout_s: float = 3600.0) -> Operation[Ba
 
 
 def result(result_id: UUID | str) -> Operation[Result]:
-    """Return one result in full."""
+    """Return one result in full, with its outputs."""
     response: httpx.Response = yield Call("GET", f"/v1/results/{result_id}")
     document = response.json()
-    return Result.model_validate(document.get("result", document))
+    full = document.get("result", document)
+    if document.get("outputs"):
+        full["outputs"] = [{"sop_instance_uid": o.get("sop_uid"), **o} for o in document["outputs"]]
+    return Result.model_validate(full)
 
 
 def results(
@@ -235,13 +240,34 @@ def wait_for_result(
         yield Pause(min(POLL_S, left(until)))
 
 
+def export_result(
+    result_id: UUID | str,
+    target: Path,
+    *,
+    format: str = "pdf",
+    language: str = "both",
+    progress: Progress | None = None,
+) -> Operation[Path]:
+    """Write a result to a file as json, csv, pdf, html, dicom (zip) or fhir (R4B bundle)."""
+    query = {"format": format, "language": language}
+    call = Call("GET", f"/v1/results/{result_id}/export", query, timeout_s=120.0)
+    yield Save(call, target, progress)
+    return target
+
+
 def download_output(
     result_id: UUID | str, name: str, target: Path, *, progress: Progress | None = None
 ) -> Operation[Path]:
-    """Write one output of a result ('report.pdf', 'seg', 'sr', ...) to a file."""
-    call = Call("GET", f"/v1/results/{result_id}/outputs/{name}", timeout_s=120.0)
-    yield Save(call, target, progress)
-    return target
+    """Write one output of a result to a file: DICOM objects as stored, key images as PNG.
+
+    Raises ApiError 'not-found' when the result has no output of that name.
+    """
+    found = yield from result(result_id)
+    for output in found.outputs:
+        if output.name == name:
+            yield Save(_output_call(found, output), target, progress)
+            return target
+    raise ApiError(404, "not-found", f"the result has no output {name!r}", {})
 
 
 def download_outputs(
@@ -253,6 +279,25 @@ def download_outputs(
     paths = []
     for output in found.outputs:
         if names is None or output.name in names:
-            target = folder / output.name.replace("/", "_")
-            paths.append((yield from download_output(result_id, output.name, target)))
+            target = folder / (output.name.replace("/", "_") + _suffix(output))
+            yield Save(_output_call(found, output), target)
+            paths.append(target)
     return paths
+
+
+def _suffix(output: Output) -> str:
+    return ".dcm" if output.sop_instance_uid and "." not in output.name else ""
+
+
+def _output_call(found: Result, output: Output) -> Call:
+    if output.kind == "PNG":
+        path = f"/v1/results/{found.id}/key-images/{output.name}"
+        return Call("GET", path, timeout_s=120.0)
+    if output.sop_instance_uid and output.series_uid:
+        path = (
+            f"/dicomweb/{found.space_id or 'default'}/studies/{found.study_uid}"
+            f"/series/{output.series_uid}/instances/{output.sop_instance_uid}"
+        )
+        return Call("GET", path, headers={"Accept": DICOM_AS_STORED}, timeout_s=120.0)
+    query = {"format": output.kind.lower()}
+    return Call("GET", f"/v1/results/{found.id}/export", query, timeout_s=120.0)

@@ -8,7 +8,15 @@ from uuid import UUID
 
 from healthvision.client.calls import answers
 from healthvision.client.effects import Operation
-from healthvision.client.models import AuditEvent, Delivery, Model, Page, Subscription
+from healthvision.client.models import (
+    AuditCheck,
+    AuditEvent,
+    Delivery,
+    Limit,
+    Model,
+    Page,
+    Subscription,
+)
 
 
 def subscriptions(
@@ -92,14 +100,20 @@ def audit_events(
     return answers.get_page(AuditEvent, "/v1/audit/events", query)
 
 
+def verify_audit(*, full: bool = True) -> Operation[AuditCheck]:
+    """Check the audit log against its chain, tree and anchored heads."""
+    return answers.get(AuditCheck, "/v1/audit/verify", {"full": str(full).lower()})
+
+
 def me() -> Operation[Model]:
     """Return who the caller is, and what it may do."""
     return answers.get(Model, "/v1/me")
 
 
-def limits() -> Operation[Model]:
+def limits() -> Operation[list[Limit]]:
     """Return the published limits of the server."""
-    return answers.get(Model, "/v1/limits")
+    page = yield from answers.get_page(Limit, "/v1/limits")
+    return page.items
 
 
 def version() -> Operation[Model]:

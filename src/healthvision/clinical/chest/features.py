@@ -165,7 +165,9 @@ def describe(space: Workspace, blob: Blob, grown: Grown) -> FloatArray:
     mask, cube = grown.mask, grown.cube
     count = int(np.count_nonzero(mask))
     points = np.argwhere(mask).astype(float)
-    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(points.T)), 0) + 1 / 12)
+    centred = points - points.mean(axis=0)
+    covariance = np.einsum("ni,nj->ij", centred, centred) / max(count - 1, 1)
+    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(covariance), 0) + 1 / 12)
     sphericity = np.pi ** (1 / 3) * (6 * count) ** (2 / 3) / max(_surface_mm2(mask), 1e-6)
     shell = ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask)
     soft = shell & (cube > grown.threshold)

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -107,5 +108,5 @@ def load(data: bytes) -> Forest:
                 offset,
                 noise,
             )
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, EOFError, ValueError, BadZipFile) as error:
         raise ValueError(f"not a forest file: {error}") from None

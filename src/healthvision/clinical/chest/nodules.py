@@ -112,20 +112,6 @@ def _nodule(
     )
 
 
-def score_at(space: Workspace, forest: Forest, index: tuple[float, float, float]) -> float:
-    """Return the highest raw-calibrated probability of a candidate within 6 mm of an index."""
-    best = 0.0
-    for blob in find_blobs(space):
-        if np.linalg.norm(np.array(blob.index) - np.array(index)) > 6:
-            continue
-        grown = grow(space, blob)
-        if grown is not None:
-            x = describe(space, blob, grown)[None]
-            noise = x[:, NAMES.index("contrast_to_noise")]
-            best = max(best, float(forest.calibrate(forest.raw(x), noise)[0]))
-    return best
-
-
 def find_nodules(
     space: Workspace, forest: Forest, *, seed: int, least_mm: float = LEAST_MM
 ) -> list[Nodule]:

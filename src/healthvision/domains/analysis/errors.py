@@ -98,3 +98,9 @@ class RuleExists(Conflict):
     """The space has a rule of that name."""
 
     code, title = "analysis-rule-exists", "Rule name taken"
+
+
+class RuleTestFailed(Invalid):
+    """One of the rule's own tests does not hold; ``test`` is its number."""
+
+    code, title = "analysis-rule-test-failed", "Rule test failed"

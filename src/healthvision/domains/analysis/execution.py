@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from healthvision.clinical.result import Priority, Result
-from healthvision.domains.analysis import priority as order
 from healthvision.domains.analysis import repository, tasks
 from healthvision.domains.analysis.errors import NoImages
 from healthvision.domains.analysis.events import ResultReady
@@ -46,6 +45,7 @@ from healthvision.kernel.sandbox import SandboxFailed
 from healthvision.kernel.security import Actor
 from healthvision.kernel.telemetry import logger
 
+MAX_ATTEMPTS = 8
 _WATCH_S = 0.5  # progress is written at most twice a second
 _log = logger("analysis.execution")
 
@@ -107,6 +107,11 @@ async def claim(db: Database, task_id: UUID, ticket: int) -> Attempt | None:
         staged = await repository.result_of_task(session, row.id)
         if row.cancel_requested and staged is None:
             tasks.finish(row, "cancelled")
+            return None
+        if row.attempts >= MAX_ATTEMPTS and staged is None:
+            await tasks.fail(
+                session, row, "worker-died", f"{row.attempts} workers died while they ran this task"
+            )
             return None
         row.fence += 1
         row.attempts += 1
@@ -427,8 +432,3 @@ async def give_up(
             return
         if fence is None or fence == row.fence:
             await tasks.fail(session, row, code, detail)
-
-
-def slots(core_slots: int) -> dict[str, int]:
-    """Return the queues of this room with the jobs that run at once per worker."""
-    return {order.QUEUE: core_slots, order.STAT_QUEUE: AnalysisSettings().stat_slots}

@@ -33,7 +33,7 @@ Reader = Annotated[Actor, requires("studies:read")]
 Writer = Annotated[Actor, requires("studies:write")]
 Deleter = Annotated[Actor, requires("studies:delete")]
 Holder = Annotated[Actor, requires("studies:hold")]
-Exporter = Annotated[Actor, requires("studies:export", budget="pixels")]
+Exporter = Annotated[Actor, requires("studies:export", budget="presigned")]
 Text = Annotated[str, Query(max_length=200)]
 _BINARY: dict[int | str, dict[str, Any]] = {
     200: {

@@ -36,9 +36,15 @@ async def expire_uploads(context: JobContext) -> None:
     await service.expire_uploads(context.db)
 
 
+async def sweep_orphans(context: JobContext) -> None:
+    """Remove objects that no row names."""
+    await service.sweep_orphans(context.db)
+
+
 JOBS = (Job(service.TAKE_IN, take_in_upload, on_failed=give_up_upload),)
 PERIODICS = (
     Periodic("archive.complete_studies", ArchiveSettings().complete_every_s, complete_studies),
     Periodic("archive.purge_studies", 600.0, purge_studies),
     Periodic("archive.expire_uploads", 300.0, expire_uploads),
+    Periodic("archive.sweep_orphans", 3600.0, sweep_orphans),
 )

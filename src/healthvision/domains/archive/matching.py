@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.archive.errors import BadQuery
 from healthvision.domains.archive.tables import Instance, Series, Study
-from healthvision.domains.patients.names import search_words
+from healthvision.domains.patients.service import search_words
 
 Condition = ColumnElement[bool]
 Column = Any

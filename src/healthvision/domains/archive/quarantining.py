@@ -7,7 +7,7 @@ from uuid import UUID
 
 from healthvision.domains.archive import intake_rows
 from healthvision.domains.archive.errors import QuarantineNotFound, ResolvedAlready
-from healthvision.domains.archive.receiving import read_file, receive
+from healthvision.domains.archive.receive import read_file, receive
 from healthvision.domains.archive.recording import quarantine_rows
 from healthvision.domains.archive.rows import quarantine_key
 from healthvision.domains.archive.schemas import (

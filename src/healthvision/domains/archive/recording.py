@@ -12,8 +12,8 @@ from uuid import UUID
 
 from healthvision.domains.archive import repository
 from healthvision.domains.archive.events import InstancesStored, ObjectQuarantined
+from healthvision.domains.archive.planning import Plan, Prepared, count_new, plan_batch
 from healthvision.domains.archive.rows import (
-    SERIES_TAGS,
     STUDY_TAGS,
     add_word,
     instance_values,
@@ -22,9 +22,8 @@ from healthvision.domains.archive.rows import (
     series_values,
     study_values,
 )
-from healthvision.domains.archive.schemas import Incoming, Json, Origin, Received
+from healthvision.domains.archive.schemas import Origin, Received
 from healthvision.domains.archive.tables import (
-    Instance,
     Quarantined,
     Series,
     Study,
@@ -37,7 +36,6 @@ from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage.ports import StoredObject
 from healthvision.formats.dicom.errors import DicomRefused
-from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Session
 from healthvision.kernel.errors import Problem
@@ -45,19 +43,6 @@ from healthvision.kernel.events import publish
 from healthvision.kernel.security import Actor
 
 OWN = "healthvision"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """One readable object; ``stored`` is None when its bytes are here already."""
-
-    index: int
-    incoming: Incoming
-    header: InstanceHeader
-    json: Json
-    sha256: str
-    instance_id: UUID
-    stored: StoredObject | None
 
 
 @dataclass(slots=True)
@@ -237,13 +222,13 @@ async def _write_instances(
     known = await repository.known_instances(
         batch.session, org_id, {p.header.sop_uid for p in items}
     )
-    plan = _plan(known, items, keep_last=batch.space.conflict_policy == "keep_last")
+    plan = plan_batch(known, items, keep_last=batch.space.conflict_policy == "keep_last")
     rows = [_instance_row(batch, study, series[p.header.series_uid], p, plan) for p in plan.new]
     inserted = await repository.insert_instances(batch.session, rows)
     outcome = _Outcome()
     for item in items:
         _answer(item, plan, inserted, study, series, written, outcome)
-    _count(study, series, [p for p in plan.new if p.instance_id in inserted], plan)
+    count_new(study, series, [p for p in plan.new if p.instance_id in inserted], plan)
     if plan.conflicts:
         await repository.demote(batch.session, org_id, plan.demoted)
         await repository.mark_conflict(batch.session, org_id, plan.conflicts)
@@ -252,49 +237,8 @@ async def _write_instances(
     return outcome
 
 
-@dataclass(slots=True)
-class _Plan:
-    """Which items are new, known, or another object with a known UID."""
-
-    new: list[Prepared] = field(default_factory=list)
-    duplicates: dict[int, UUID] = field(default_factory=dict)  # item -> instance id
-    again: list[Prepared] = field(default_factory=list)
-    conflicts: set[str] = field(default_factory=set)  # SOP UIDs
-    hidden: set[int] = field(default_factory=set)  # items kept out of sight
-    demoted: set[UUID] = field(default_factory=set)
-
-
-def _plan(known: Sequence[Instance], items: list[Prepared], *, keep_last: bool) -> _Plan:
-    plan = _Plan()
-    by_bytes = {(r.sop_uid, r.sha256): r.id for r in known}
-    shown = {r.sop_uid: r.id for r in known if r.current}
-    new: dict[UUID, Prepared] = {}
-    for item in items:
-        uid = item.header.sop_uid
-        before = by_bytes.get((uid, item.sha256))
-        if before is not None:
-            plan.duplicates[item.index] = before
-            continue
-        if item.stored is None:  # its bytes were here and are gone now
-            plan.again.append(item)
-            continue
-        by_bytes[uid, item.sha256] = item.instance_id
-        plan.new.append(item)
-        new[item.instance_id] = item
-        if uid in shown:
-            plan.conflicts.add(uid)
-            if not keep_last:
-                plan.hidden.add(item.index)
-                continue
-            if shown[uid] in new:
-                plan.hidden.add(new[shown[uid]].index)
-            plan.demoted.add(shown[uid])
-        shown[uid] = item.instance_id
-    return plan
-
-
 def _instance_row(
-    batch: _Batch, study: Study, series: Series, item: Prepared, plan: _Plan
+    batch: _Batch, study: Study, series: Series, item: Prepared, plan: Plan
 ) -> dict[str, object]:
     assert item.stored is not None
     return {
@@ -322,7 +266,7 @@ def _instance_row(
 
 def _answer(
     item: Prepared,
-    plan: _Plan,
+    plan: Plan,
     inserted: frozenset[UUID],
     study: Study,
     series: dict[str, Series],
@@ -358,25 +302,6 @@ def _answer(
         current=item.index not in plan.hidden,
         notes=item.header.notes,
     )
-
-
-def _count(study: Study, series: dict[str, Series], items: Sequence[Prepared], plan: _Plan) -> None:
-    for item in items:
-        header = item.header
-        study.modalities = add_word(study.modalities, header.modality)
-        study.sop_classes = add_word(study.sop_classes, header.sop_class_uid)
-        study.body_parts = add_word(study.body_parts, header.body_part)
-        row = series[header.series_uid]
-        missing = {t: v for t, v in pick(item.json, SERIES_TAGS).items() if v.get("Value")}
-        if row.instance_count == 0 and missing:
-            row.dicom_json = {**row.dicom_json, **missing}
-        if item.index in plan.hidden or item.stored is None:
-            continue
-        study.series_count += row.instance_count == 0
-        row.instance_count += 1
-        row.size += item.stored.size
-        study.instance_count += 1
-        study.size += item.stored.size
 
 
 async def _write_membership(

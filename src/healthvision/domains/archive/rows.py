@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from healthvision.domains.archive.schemas import Json
-from healthvision.domains.patients.names import search_words
 from healthvision.domains.patients.schemas import PatientSeen
+from healthvision.domains.patients.service import search_words
 from healthvision.formats.dicom.header import InstanceHeader
 
 STUDY_TAGS = (

@@ -37,7 +37,7 @@ from healthvision.domains.archive.reading import (
     study_instances,
     study_metadata,
 )
-from healthvision.domains.archive.receiving import receive, spool
+from healthvision.domains.archive.receive import receive, spool
 from healthvision.domains.archive.search import (
     INSTANCE_LEVEL,
     SERIES_LEVEL,
@@ -46,6 +46,7 @@ from healthvision.domains.archive.search import (
     find_series,
     find_studies,
 )
+from healthvision.domains.archive.sweeping import sweep_orphans
 from healthvision.domains.archive.taking_in import give_up, take_in
 from healthvision.domains.archive.uploads import (
     TAKE_IN,
@@ -105,5 +106,6 @@ __all__ = [
     "spool",
     "study_instances",
     "study_metadata",
+    "sweep_orphans",
     "take_in",
 ]

@@ -17,7 +17,7 @@ from healthvision.domains.archive.converting import convert
 from healthvision.domains.archive.errors import DigestMismatch, NotAnImage, UnsafeArchive
 from healthvision.domains.archive.events import UploadTakenIn
 from healthvision.domains.archive.quarantining import quarantine_file
-from healthvision.domains.archive.receiving import read_file, receive
+from healthvision.domains.archive.receive import read_file, receive
 from healthvision.domains.archive.schemas import Incoming, Origin, Received, UploadMeta
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.tables import Upload

@@ -26,7 +26,7 @@ from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
-audit_router = router("/v1/audit", "audit")
+audit_router = router("/v1/audit", "system")
 Reader = Annotated[Actor, requires("audit:read")]
 Word = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 ActionName = Annotated[str, Query(max_length=100, pattern=r"^[A-Za-z0-9_.*-]+$")]

@@ -20,38 +20,25 @@ class BuiltInRole:
 
 
 _VIEW = frozenset(
-    {
-        "patients:read",
-        "studies:read",
-        "archive:read",
-        "results:read",
-        "analysis:read",
-        "models:read",
-        "spaces:read",
-        "notify:read",
-    }
+    {"patients:read", "studies:read", "analysis:read", "results:read", "models:read", "notify:read"}
 )
-_WORK = frozenset({"tasks:write", "analysis:write", "notify:write"})
-_BRING = frozenset({"studies:write", "archive:write", "uploads:write", "patients:write"})
+_BRING = frozenset({"studies:write"})
+_WORK = frozenset({"analysis:run", "notify:write"})
 
 BUILT_IN: dict[str, BuiltInRole] = {
     "admin": BuiltInRole("Administrator", "管理员", frozenset({ALL_PERMISSIONS})),
     "radiologist": BuiltInRole(
         "Radiologist",
         "放射科医生",
-        _VIEW | _WORK | _BRING | {"results:write", "results:export", "studies:export"},
+        _VIEW | _WORK | _BRING | {"results:export", "studies:export"},
     ),
-    "technician": BuiltInRole("Technician", "技师", _VIEW | _WORK | _BRING),
+    "technician": BuiltInRole("Technician", "技师", _VIEW | _BRING | {"analysis:run"}),
     "researcher": BuiltInRole(
-        "Researcher", "研究人员", (_VIEW - {"patients:read"}) | {"analysis:write", "tasks:write"}
+        "Researcher", "研究人员", (_VIEW - {"patients:read"}) | {"analysis:run"}
     ),
-    "auditor": BuiltInRole(
-        "Auditor",
-        "审计员",
-        frozenset({"audit:read", "audit:export", "users:read", "identity:read"}),
-    ),
+    "auditor": BuiltInRole("Auditor", "审计员", frozenset({"audit:read", "users:read"})),
     "integration": BuiltInRole(
-        "Integration", "集成账号", _VIEW | _WORK | _BRING | {"webhooks:write", "results:export"}
+        "Integration", "集成账号", _VIEW | _WORK | _BRING | {"results:export", "studies:export"}
     ),
     "viewer": BuiltInRole("Viewer", "浏览者", _VIEW),
 }

@@ -4,7 +4,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from healthvision.domains.notify import service
 from healthvision.domains.notify.schemas import (
@@ -24,8 +24,8 @@ from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
-subscriptions_router = router("/v1/subscriptions", "webhooks")
-notifications_router = router("/v1/notifications", "notifications")
+subscriptions_router = router("/v1/subscriptions", "webhook")
+notifications_router = router("/v1/notifications", "webhook")
 Reader = Annotated[Actor, requires("notify:read")]
 Writer = Annotated[Actor, requires("notify:write")]
 Anyone = Annotated[Actor, requires(None)]
@@ -34,9 +34,10 @@ Cursor = Annotated[str | None, Query(max_length=300)]
 
 @subscriptions_router.post("", status_code=201)
 async def create_subscription(
-    new: SubscriptionCreate, actor: Writer, session: SessionDep
+    new: SubscriptionCreate, actor: Writer, session: SessionDep, response: Response
 ) -> SubscriptionCreated:
     """Subscribe to events; a webhook's signing secret is in this answer only."""
+    response.headers["Cache-Control"] = "no-store"
     return await service.create(session, actor, new)
 
 
@@ -77,8 +78,11 @@ async def remove_subscription(subscription_id: UUID, actor: Writer, session: Ses
 
 
 @subscriptions_router.post("/{subscription_id}/rotate-secret")
-async def rotate_secret(subscription_id: UUID, actor: Writer, session: SessionDep) -> SecretRotated:
+async def rotate_secret(
+    subscription_id: UUID, actor: Writer, session: SessionDep, response: Response
+) -> SecretRotated:
     """Make a new signing secret; the old one stays valid for a day."""
+    response.headers["Cache-Control"] = "no-store"
     return await service.rotate_secret(session, actor, subscription_id)
 
 

@@ -72,6 +72,9 @@ def delay_after(attempts: int) -> float:
 
 async def pump(db: Database) -> int:
     """Send one round of due deliveries; returns how many were delivered."""
+    async with db.reading() as session:
+        if not await repository.has_due(session, now()):
+            return 0
     async with db.transaction() as session:
         rows = await repository.claim(session, now(), NotifySettings().batch)
         parents: dict[UUID, Subscription | None] = {}

@@ -103,6 +103,12 @@ async def deliveries(
     return (await session.scalars(query.order_by(Delivery.id.desc()).limit(limit))).all()
 
 
+async def has_due(session: Session, at: datetime) -> bool:
+    """Tell whether a delivery is due; asked first, since claiming locks the database."""
+    due = and_(Delivery.state.in_(("pending", "sending")), Delivery.next_at <= at)
+    return await session.scalar(select(Delivery.id).where(due).limit(1)) is not None
+
+
 async def claim(session: Session, at: datetime, limit: int) -> Sequence[Delivery]:
     """Lease due deliveries of all organisations: none goes to two workers at once.
 

@@ -8,7 +8,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.patients import repository
 from healthvision.domains.patients.errors import PatientNotFound
-from healthvision.domains.patients.names import fold, search_words
+from healthvision.domains.patients.names import fold
+from healthvision.domains.patients.names import search_words as search_words
 from healthvision.domains.patients.schemas import (
     PatientConflict,
     PatientDetail,

@@ -198,6 +198,12 @@ async def delete(db: Database, stored: StoredObject) -> None:
     await db.resources.get(Vault).store(stored.store).delete(stored.key)
 
 
+async def delete_key(db: Database, key: str) -> None:
+    """Remove an object of the store that is written to, by its key alone."""
+    vault = db.resources.get(Vault)
+    await vault.store(vault.write_to).delete(key)
+
+
 async def list_objects(
     db: Database, prefix: str, *, store: str | None = None
 ) -> AsyncIterator[ObjectInfo]:

@@ -94,6 +94,7 @@ STORE_BODY: dict[str, Any] = {
         "content": {
             f'{MULTIPART}; type="{DICOM}"': BINARY,
             DICOM: BINARY,
+            OCTETS: BINARY,
         },
     }
 }
@@ -103,27 +104,46 @@ def _query(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
 
 
-_TEXT = {"type": "string", "maxLength": 200}
+_TEXT = {"type": "string", "maxLength": 64, "pattern": r"^[A-Za-z0-9 .^*?_-]*$"}
+_DATE = {"type": "string", "pattern": r"^\d{8}(-\d{8})?$", "examples": ["20240101-20241231"]}
+_FIELD = {"type": "string", "enum": ["all", "StudyDescription", "00081030"]}
+_WINDOW = {
+    "type": "string",
+    "pattern": r"^-?\d{1,5},[1-9]\d{0,4}(,(linear|linear-exact|sigmoid))?$",
+}
+_SIZE = {"type": "string", "pattern": r"^[1-9]\d{0,2},[1-9]\d{0,2}$", "examples": ["512,512"]}
+_SKIP = {"type": "integer", "minimum": 0, "maximum": 10**7}
 SEARCH_PARAMETERS: dict[str, Any] = {
     "parameters": [
-        _query("limit", "Most matches to return", {"type": "integer", "minimum": 0}),
-        _query("offset", "Matches to skip", {"type": "integer", "minimum": 0, "maximum": 10**7}),
-        _query("includefield", "Further attributes by keyword or tag, or 'all'", _TEXT),
+        _query("limit", "Most matches to return", _SKIP),
+        _query("offset", "Matches to skip", _SKIP),
+        _query("includefield", "Further attributes by keyword or tag, or 'all'", _FIELD),
         _query("fuzzymatching", "Match names by the start of any word", {"type": "boolean"}),
         _query("PatientName", "Any attribute by keyword or tag; * and ? are wildcards", _TEXT),
         _query("PatientID", "Exact, or with wildcards", _TEXT),
-        _query("StudyDate", "YYYYMMDD, or a range such as 20240101-20241231", _TEXT),
+        _query("StudyDate", "YYYYMMDD, or a range such as 20240101-20241231", _DATE),
         _query("AccessionNumber", "Exact, or with wildcards", _TEXT),
         _query("ModalitiesInStudy", "E.g. CT", _TEXT),
     ]
 }
-PICTURE_PARAMETERS: dict[str, Any] = {
-    "parameters": [
-        _query("window", "center,width[,linear|linear-exact|sigmoid]", _TEXT),
-        _query("viewport", "width,height in pixels; the aspect ratio is kept", _TEXT),
-        _query("quality", "JPEG quality", {"type": "integer", "minimum": 1, "maximum": 100}),
-    ]
+_PICTURE = [
+    _query("window", "center,width[,linear|linear-exact|sigmoid]", _WINDOW),
+    _query("viewport", "width,height in pixels; the aspect ratio is kept", _SIZE),
+    _query("quality", "JPEG quality", {"type": "integer", "minimum": 1, "maximum": 100}),
+]
+
+
+def _accept(*media: str) -> dict[str, Any]:
+    text = "Media types, instead of the Accept header (PS3.18 8.3.3.1)"
+    return _query("accept", text, {"type": "string", "enum": list(media)})
+
+
+PICTURE_PARAMETERS: dict[str, Any] = {"parameters": [*_PICTURE, _accept(JPEG, PNG)]}
+ACCEPT_INSTANCES: dict[str, Any] = {"parameters": [_accept(f'{MULTIPART}; type="{DICOM}"')]}
+ACCEPT_INSTANCE: dict[str, Any] = {
+    "parameters": [_accept(f'{MULTIPART}; type="{DICOM}"', DICOM, f"{DICOM}; transfer-syntax=*")]
 }
-ACCEPT: dict[str, Any] = {
-    "parameters": [_query("accept", "Media types, instead of the Accept header", _TEXT)]
+ACCEPT_OCTETS: dict[str, Any] = {
+    "parameters": [_accept(f'{MULTIPART}; type="{OCTETS}"; transfer-syntax=*')]
 }
+ACCEPT_JSON: dict[str, Any] = {"parameters": [_accept(DICOM_JSON, "application/json")]}

@@ -2,7 +2,7 @@
 """QIDO-RS parameters (PS3.18 8.3.4) into an ``ArchiveQuery``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,13 +97,15 @@ def _count(name: str, value: str) -> int:
     return int(value)
 
 
-def with_requested(document: dict[str, Any], request: QidoRequest) -> dict[str, Any]:
-    """Return a match with an empty entry for each included or matched attribute it lacks.
+def with_requested(
+    document: dict[str, Any], request: QidoRequest, required: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return a match with an empty entry for each attribute it lacks and was to have.
 
-    A caller thus sees which of the attributes it asked for have no value (PS3.18 10.6.3.3).
+    These are the included and matched ones, so that a caller sees that they have no value, and
+    ``required``, tags that every answer of the level has (PS3.18 10.6.3.3).
     """
-    asked = set(request.fields)
-    asked.update(tag_of(key) for key in request.query.filters)
+    asked = {*request.fields, *required, *(tag_of(key) for key in request.query.filters)}
     missing = [tag for tag in asked if tag not in document]
     if not missing:
         return document

@@ -26,9 +26,18 @@ from healthvision.kernel.security import Actor
 BUDGET = "dicomweb"
 router = APIRouter(prefix="/dicomweb/{space}", tags=["image"])
 
-Slug = Annotated[str, Path(max_length=100, description="Slug or id of the space.")]
+Slug = Annotated[
+    str, Path(max_length=100, description="Slug or id of the space.", examples=["default"])
+]
 Uid = Annotated[str, Path(max_length=64, description="A DICOM UID.")]
-FrameList = Annotated[str, Path(max_length=80_000, description="Numbers from 1, e.g. 1,2,5")]
+FrameList = Annotated[
+    str,
+    Path(
+        max_length=80_000,
+        description="Numbers from 1, e.g. 1,2,5",
+        json_schema_extra={"pattern": r"^[1-9]\d{0,5}(,[1-9]\d{0,5})*$"},
+    ),
+]
 BulkPath = Annotated[str, Path(max_length=1000, description="As in the metadata's BulkDataURI.")]
 
 _STUDY = "/studies/{study}"
@@ -149,19 +158,19 @@ async def delete_study_from_space(request: Request, space: Slug, study: Uid) -> 
 # Retrieve (WADO-RS)
 
 
-@router.get(_STUDY, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT)
+@router.get(_STUDY, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT_INSTANCES)
 async def retrieve_study(request: Request, space: Slug, study: Uid) -> Response:
     """Retrieve all instances of a study."""
     return await retrieve.instances(request, await _target(request, space, study))
 
 
-@router.get(_SERIES, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT)
+@router.get(_SERIES, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT_INSTANCES)
 async def retrieve_series(request: Request, space: Slug, study: Uid, series: Uid) -> Response:
     """Retrieve all instances of a series."""
     return await retrieve.instances(request, await _target(request, space, study, series))
 
 
-@router.get(_INSTANCE, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT)
+@router.get(_INSTANCE, responses=documents.INSTANCES, openapi_extra=documents.ACCEPT_INSTANCE)
 async def retrieve_instance(
     request: Request, space: Slug, study: Uid, series: Uid, instance: Uid
 ) -> Response:
@@ -170,13 +179,15 @@ async def retrieve_instance(
     return await retrieve.instances(request, target)
 
 
-@router.get(_STUDY + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT)
+@router.get(_STUDY + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT_JSON)
 async def retrieve_study_metadata(request: Request, space: Slug, study: Uid) -> Response:
     """Retrieve the metadata of a study's instances."""
     return await retrieve.metadata(request, await _target(request, space, study))
 
 
-@router.get(_SERIES + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT)
+@router.get(
+    _SERIES + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT_JSON
+)
 async def retrieve_series_metadata(
     request: Request, space: Slug, study: Uid, series: Uid
 ) -> Response:
@@ -184,7 +195,9 @@ async def retrieve_series_metadata(
     return await retrieve.metadata(request, await _target(request, space, study, series))
 
 
-@router.get(_INSTANCE + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT)
+@router.get(
+    _INSTANCE + "/metadata", responses=documents.METADATA, openapi_extra=documents.ACCEPT_JSON
+)
 async def retrieve_instance_metadata(
     request: Request, space: Slug, study: Uid, series: Uid, instance: Uid
 ) -> Response:
@@ -194,7 +207,9 @@ async def retrieve_instance_metadata(
 
 
 @router.get(
-    _INSTANCE + "/frames/{frames}", responses=documents.FRAMES, openapi_extra=documents.ACCEPT
+    _INSTANCE + "/frames/{frames}",
+    responses=documents.FRAMES,
+    openapi_extra=documents.ACCEPT_OCTETS,
 )
 async def retrieve_frames(
     request: Request, space: Slug, study: Uid, series: Uid, instance: Uid, frames: FrameList
@@ -205,7 +220,9 @@ async def retrieve_frames(
 
 
 @router.get(
-    _INSTANCE + "/bulkdata/{path:path}", responses=documents.BULK, openapi_extra=documents.ACCEPT
+    _INSTANCE + "/bulkdata/{path:path}",
+    responses=documents.BULK,
+    openapi_extra=documents.ACCEPT_OCTETS,
 )
 async def retrieve_bulk_data(
     request: Request, space: Slug, study: Uid, series: Uid, instance: Uid, path: BulkPath

@@ -27,6 +27,27 @@ from healthvision.kernel.http import database_of
 from healthvision.kernel.security import Actor
 
 Level = Literal["study", "series", "instance"]
+# Attributes every answer has, with or without a value (PS3.18 tables 10.6.3-3 to -5).
+_OF_STUDY = [
+    "00080020",
+    "00080030",
+    "00080050",
+    "00080061",
+    "00080090",
+    "00100010",
+    "00100020",
+    "00100030",
+    "00100040",
+    "0020000D",
+    "00200010",
+    "00201206",
+    "00201208",
+]
+REQUIRED: dict[Level, list[str]] = {
+    "study": _OF_STUDY,
+    "series": ["00080060", "0008103E", "0020000E", "00200011", "00201209"],
+    "instance": ["00080016", "00080018", "00200013"],
+}
 _PARENTS = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
@@ -89,7 +110,7 @@ def _headers(found: Found, query: ArchiveQuery) -> dict[str, str]:
 
 def _document(item: FoundItem, asked: QidoRequest, level: Level, root: str) -> Json:
     document = {
-        **with_requested(item.json, asked),
+        **with_requested(item.json, asked, REQUIRED[level]),
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
         "00081190": {"vr": "UR", "Value": [_url(item.json, level, root)]},
     }

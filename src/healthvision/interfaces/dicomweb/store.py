@@ -15,14 +15,14 @@ from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.interfaces.dicomweb.media import MediaType, parse_media_type
 from healthvision.interfaces.dicomweb.multipart import BadMultipart, PartReader, boundary_of
-from healthvision.interfaces.dicomweb.negotiation import DICOM, MULTIPART
+from healthvision.interfaces.dicomweb.negotiation import DICOM, MULTIPART, OCTETS
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import TooLarge, UnsupportedMedia
 from healthvision.kernel.security import Actor
 
 ORIGIN = Origin("dicomweb")
 WRITE_BYTES = 1 << 20
-_PLAIN = frozenset({"", DICOM, "application/octet-stream"})
+_PLAIN = frozenset({"", DICOM, OCTETS})
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Intake:
             yield chunk
 
     async def _items(self, kind: MediaType, body: AsyncIterator[bytes]) -> AsyncIterator[_Item]:
-        if kind.name == DICOM:
+        if kind.name in (DICOM, OCTETS):
             item = await self._spool("1", body)
             if item.size or item.refusal is not None:
                 yield item

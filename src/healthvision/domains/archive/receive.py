@@ -15,7 +15,8 @@ from uuid import UUID
 
 from healthvision.domains.archive import repository
 from healthvision.domains.archive.errors import FileTooLarge
-from healthvision.domains.archive.recording import Prepared, Written, quarantine_rows, write_rows
+from healthvision.domains.archive.planning import Prepared
+from healthvision.domains.archive.recording import Written, quarantine_rows, write_rows
 from healthvision.domains.archive.rows import clean_json, object_key, quarantine_key
 from healthvision.domains.archive.schemas import Incoming, Origin, Received
 from healthvision.domains.archive.settings import ArchiveSettings
@@ -35,7 +36,7 @@ READ_BYTES = 1 << 20
 WRITERS = 4  # objects written at the same time
 ATTEMPTS = 4
 _UNREADABLE = (ValueError, ArithmeticError, LookupError, struct.error, MemoryError, RecursionError)
-_log = logger("archive.receiving")
+_log = logger("archive.receive")
 
 
 async def receive(

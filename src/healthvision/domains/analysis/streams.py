@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The event stream of a task: its state whenever it changed, until its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from healthvision.domains.analysis.errors import TaskNotFound
+from healthvision.domains.analysis.schemas import TaskRead
+from healthvision.domains.analysis.settings import AnalysisSettings
+from healthvision.domains.analysis.tasks import get_task
+from healthvision.kernel.clock import monotonic
+from healthvision.kernel.db import Database
+from healthvision.kernel.security import Actor
+
+_FINAL = ("done", "failed", "cancelled")
+_SILENCE_S = 15.0
+
+
+async def task_events(db: Database, actor: Actor, task_id: UUID, seen: int) -> AsyncIterator[bytes]:
+    """Yield server-sent events (WHATWG HTML 9.2); the id is the task's revision.
+
+    ``seen``: the last revision the client knows (Last-Event-ID), 0 for none; only newer states
+    are sent. Ends after the final state, when the task is gone, and after ``events_seconds``.
+    """
+    settings = AnalysisSettings()
+    end = monotonic() + settings.events_seconds
+    spoken = monotonic()
+    yield b"retry: 2000\n\n"
+    while monotonic() < end:
+        try:
+            async with db.reading() as session:
+                task = await get_task(session, actor, task_id)
+        except TaskNotFound:
+            return
+        if task.revision > seen:
+            seen = task.revision
+            spoken = monotonic()
+            yield _event(task)
+        if task.state in _FINAL:
+            return
+        if monotonic() - spoken > _SILENCE_S:
+            spoken = monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(settings.events_poll_s)
+
+
+def _event(task: TaskRead) -> bytes:
+    return f"id: {task.revision}\nevent: task\ndata: {task.model_dump_json()}\n\n".encode()

@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For every operation of the API one call that succeeds, by operation id.
+
+Every test of the whole API takes its seeds from here: the owner's call must reach a 2xx, the
+stranger's the same call a 404. An operation that is not here fails those tests with its name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+
+from healthvision.kernel.clock import now
+from tests.factories.dicom import ct_bytes, ct_series
+from tests.journeys.material import AUTHORIZE, PASSWORD, hidden, picture, related
+from tests.journeys.world import World
+
+
+@dataclass(frozen=True)
+class Call:
+    """What goes into one operation. ``anonymous``: the call carries its own proof."""
+
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    json: Any = None
+    form: dict[str, str] | None = None
+    content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    anonymous: bool = False
+
+    def send(
+        self, client: httpx.Client, method: str, template: str, headers: dict[str, str]
+    ) -> httpx.Response:
+        """Send the call to an operation with the headers of a caller."""
+        path = template
+        for name, value in self.path.items():
+            safe = "/" if name in ("key", "path") else ""
+            path = path.replace("{" + name + "}", quote(value, safe=safe))
+        own = {} if self.anonymous else headers
+        return client.request(
+            method,
+            path,
+            params=self.query or None,
+            json=self.json,
+            data=self.form,
+            content=self.content,
+            headers={**own, **self.headers},
+        )
+
+
+Maker = Callable[[World], Call]
+MAKERS: dict[str, Maker] = {}
+
+
+def _call(*operations: str) -> Callable[[Maker], Maker]:
+    def keep(maker: Maker) -> Maker:
+        MAKERS.update(dict.fromkeys(operations, maker))
+        return maker
+
+    return keep
+
+
+def _plain(_world: World) -> Call:
+    return Call()
+
+
+_WITHOUT_SEED = """
+health ready version limits get_me list_users list_organisations list_teams
+list_roles list_permissions list_api_keys list_clients list_signing_keys
+openid_configuration oauth_authorization_server jwks list_events export_events
+access_log operation_log verify list_patients list_subscriptions list_channels
+list_notifications count_unread mark_all_read list_spaces list_studies get_limits
+list_uploads list_quarantine list_models get_analysis_limits list_tasks list_rules
+list_rule_attributes list_batches search_results oauth_device_page
+"""
+MAKERS |= dict.fromkeys(_WITHOUT_SEED.split(), _plain)
+
+# Accounts
+
+
+@_call("change_my_password")
+def _password(w: World) -> Call:
+    _, email = w.new_person()
+    token = w.token_of(email)["access_token"]
+    body = {"current": PASSWORD, "new": PASSWORD + "!"}
+    return Call(json=body, headers={"Authorization": f"Bearer {token}"}, anonymous=True)
+
+
+@_call("accept_invite")
+def _accept(w: World) -> Call:
+    return Call(json={"token": w.new_user()["token"], "password": PASSWORD}, anonymous=True)
+
+
+@_call("complete_password_reset")
+def _reset(w: World) -> Call:
+    user_id, _ = w.new_person()
+    made = w.ask("POST", f"/v1/users/{user_id}/password-reset")
+    return Call(json={"token": made["token"], "password": PASSWORD + "?"}, anonymous=True)
+
+
+@_call("create_organisation")
+def _organisation(w: World) -> Call:
+    name = w.name()
+    body = {"name": name, "title": name, "admin_email": f"x@{name}.example", "admin_name": "X"}
+    return Call(json=body)
+
+
+_ORG: Maker = lambda w: Call({"org_id": w.admin.org_id})  # noqa: E731 (one of many seeds)
+MAKERS["get_organisation"] = _ORG
+MAKERS["patch_organisation"] = lambda w: Call({"org_id": w.admin.org_id}, json={"title": "Alpha"})
+MAKERS["invite_user"] = lambda w: Call(
+    json={"email": f"{w.name()}@a.example", "name": "N", "roles": ["viewer"]}
+)
+MAKERS["get_user"] = lambda w: Call({"user_id": w.people["viewer"].user_id})
+MAKERS["patch_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]}, json={"name": "Other"})
+MAKERS["disable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
+MAKERS["enable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
+MAKERS["start_password_reset"] = lambda w: Call({"user_id": w.new_person()[0]})
+MAKERS["create_team"] = lambda w: Call(json={"name": w.name()})
+MAKERS["get_team"] = lambda w: Call({"team_id": w.new_team()["id"]})
+MAKERS["delete_team"] = MAKERS["get_team"]
+MAKERS["patch_team"] = lambda w: Call({"team_id": w.new_team()["id"]}, json={"description": "d"})
+MAKERS["join_team"] = lambda w: Call(
+    {"team_id": w.new_team()["id"], "user_id": w.people["viewer"].user_id}
+)
+
+
+@_call("leave_team")
+def _leave(w: World) -> Call:
+    team, user = w.new_team()["id"], w.people["viewer"].user_id
+    w.ask("PUT", f"/v1/teams/{team}/members/{user}")
+    return Call({"team_id": team, "user_id": user})
+
+
+MAKERS["create_role"] = lambda w: Call(json={"name": w.name(), "permissions": ["users:read"]})
+MAKERS["get_role"] = lambda w: Call({"name": w.new_role()["name"]})
+MAKERS["delete_role"] = MAKERS["get_role"]
+MAKERS["patch_role"] = lambda w: Call({"name": w.new_role()["name"]}, json={"description": "d"})
+MAKERS["create_api_key"] = lambda w: Call(json={"name": w.name()})
+MAKERS["get_api_key"] = lambda w: Call({"key_id": w.new_key()["key"]["id"]})
+MAKERS["revoke_api_key"] = MAKERS["get_api_key"]
+MAKERS["create_client"] = lambda w: Call(
+    json={"name": w.name(), "grants": ["client_credentials"], "scopes": ["users:read"]}
+)
+MAKERS["get_client"] = lambda w: Call({"client_id": w.new_client()["client"]["client_id"]})
+MAKERS["rotate_client_secret"] = MAKERS["get_client"]
+MAKERS["patch_client"] = lambda w: Call(
+    {"client_id": w.new_client()["client"]["client_id"]}, json={"name": "Other"}
+)
+MAKERS["rotate_signing_key"] = lambda w: Call(json={"algorithm": "EdDSA"})
+
+# OAuth
+
+
+def _proof(w: World) -> dict[str, str]:
+    made = w.new_client()
+    return {"client_id": made["client"]["client_id"], "client_secret": made["client_secret"]}
+
+
+@_call("oauth_token")
+def _token(w: World) -> Call:
+    return Call(form={"grant_type": "client_credentials", **_proof(w)}, anonymous=True)
+
+
+@_call("oauth_introspect", "oauth_revoke")
+def _introspect(w: World) -> Call:
+    proof = _proof(w)
+    token = w.ask("POST", "/oauth/token", data={"grant_type": "client_credentials", **proof})
+    return Call(form={"token": token["access_token"], **proof}, anonymous=True)
+
+
+MAKERS["oauth_device_authorization"] = lambda w: Call(
+    form={"client_id": "healthvision-cli"}, anonymous=True
+)
+MAKERS["oauth_authorize_page"] = lambda w: Call(query=dict(AUTHORIZE), anonymous=True)
+
+
+def _page_form(page: httpx.Response) -> tuple[dict[str, str], dict[str, str]]:
+    cookie = page.headers["set-cookie"].split(";")[0]
+    return hidden(page.text), {"Cookie": cookie}
+
+
+@_call("oauth_authorize")
+def _authorize(w: World) -> Call:
+    _, email = w.new_person()
+    body = {"email": email, "name": "Two", "roles": ["viewer"]}
+    token = w.ask("POST", "/v1/users", w.stranger, json=body)["token"]
+    w.ask("POST", "/v1/invites/accept", json={"token": token, "password": PASSWORD})
+    form, cookie = _page_form(w.http.get("/oauth/authorize", params=AUTHORIZE))
+    form |= {"username": email, "password": PASSWORD, "decision": "allow"}
+    return Call(form=form, headers=cookie, anonymous=True)
+
+
+@_call("oauth_device")
+def _device(w: World) -> Call:
+    _, email = w.new_person()
+    made = w.ask("POST", "/oauth/device_authorization", data={"client_id": "healthvision-cli"})
+    form, cookie = _page_form(w.http.get("/oauth/device", params={"user_code": made["user_code"]}))
+    form |= {"user_code": made["user_code"], "username": email, "password": PASSWORD}
+    return Call(form={**form, "decision": "allow"}, headers=cookie, anonymous=True)
+
+
+# Audit
+
+
+def _period(**more: str) -> dict[str, str]:
+    moment = now()
+    since = (moment - timedelta(days=1)).isoformat()
+    return {"from": since, "to": (moment + timedelta(days=1)).isoformat(), **more}
+
+
+MAKERS["viewers"] = lambda w: Call(query={"study_id": w.study["id"]})
+MAKERS["security_events"] = lambda w: Call(query=_period())
+MAKERS["compliance_report"] = lambda w: Call(query=_period())
+
+
+@_call("prove")
+def _prove(w: World) -> Call:
+    def sealed() -> str | None:
+        page = w.ask("GET", "/v1/audit/events", params={"limit": 50})
+        events = page["items"]
+        oldest = events[-1]["id"]
+        answer = w.http.get(f"/v1/audit/proof/{oldest}", headers=w.admin.headers)
+        return str(oldest) if answer.status_code == 200 else None
+
+    return Call({"event_id": w.wait("a sealed event", sealed)})
+
+
+# Signed URLs
+
+
+@_call("put_blob")
+def _put_blob(w: World) -> Call:
+    upload, data = w.new_upload()
+    part = upload["parts"][0]
+    target = urlsplit(part["url"])
+    query = {k: v[0] for k, v in parse_qs(target.query).items()}
+    key = target.path.removeprefix("/v1/blobs/")
+    return Call({"key": key}, query, content=data, headers=part["headers"], anonymous=True)
+
+
+@_call("get_blob")
+def _get_blob(w: World) -> Call:
+    target = urlsplit(w.presigned())
+    query = {k: v[0] for k, v in parse_qs(target.query).items()}
+    return Call({"key": target.path.removeprefix("/v1/blobs/")}, query, anonymous=True)
+
+
+# Notify
+
+MAKERS["create_subscription"] = lambda w: Call(
+    json={"name": w.name(), "topics": ["no.such"], "channel": "inapp"}
+)
+MAKERS["get_subscription"] = lambda w: Call({"subscription_id": w.new_subscription()["id"]})
+MAKERS["remove_subscription"] = MAKERS["get_subscription"]
+MAKERS["list_deliveries"] = MAKERS["get_subscription"]
+MAKERS["send_test"] = MAKERS["get_subscription"]
+MAKERS["update_subscription"] = lambda w: Call(
+    {"subscription_id": w.new_subscription()["id"]}, json={"enabled": False}
+)
+
+
+@_call("rotate_secret")
+def _rotate(w: World) -> Call:
+    made = w.new_subscription("webhook", url="http://127.0.0.1:9/hook")
+    return Call({"subscription_id": made["id"]})
+
+
+@_call("redeliver")
+def _redeliver(w: World) -> Call:
+    made = w.new_delivery()
+    return Call({"subscription_id": made["subscription_id"], "delivery_id": made["id"]})
+
+
+MAKERS["mark_read"] = lambda w: Call({"notification_id": w.new_notification()["id"]})
+
+# Images
+
+MAKERS["get_patient"] = lambda w: Call({"patient_ref": w.study["patient_ref"]})
+MAKERS["create_space"] = lambda w: Call(json={"slug": w.name()})
+MAKERS["get_space"] = lambda w: Call({"space": w.space["slug"]})
+MAKERS["change_space"] = lambda w: Call({"space": w.new_space()["slug"]}, json={"title_en": "T"})
+MAKERS["remove_space"] = lambda w: Call({"space": w.new_space()["slug"]})
+MAKERS["list_grants"] = lambda w: Call({"space": w.space["slug"]})
+
+
+def _grant(w: World) -> dict[str, str]:
+    return {"kind": "user", "principal": w.people["viewer"].user_id, "right": "read"}
+
+
+MAKERS["grant_right"] = lambda w: Call({"space": w.new_space()["slug"]}, json=_grant(w))
+
+
+@_call("revoke_right")
+def _revoke(w: World) -> Call:
+    slug = w.new_space()["slug"]
+    made = w.ask("POST", f"/v1/spaces/{slug}/grants", json=_grant(w))
+    return Call({"space": slug, "grant_id": made["id"]})
+
+
+_STUDY: Maker = lambda w: Call({"study_id": w.study["id"]})  # noqa: E731
+MAKERS |= dict.fromkeys(
+    ("get_study", "list_instances", "export_study", "list_study_results"), _STUDY
+)
+MAKERS["change_study"] = lambda w: Call({"study_id": w.study["id"]}, json={"legal_hold": False})
+MAKERS["delete_study"] = lambda w: Call({"study_id": w.new_study()["id"]})
+MAKERS["close_study"] = lambda w: Call({"study_id": w.study["id"]}, json={"space": w.space["slug"]})
+MAKERS["add_to_space"] = lambda w: Call(
+    {"study_id": w.new_study()["id"]}, json={"space": w.space["slug"]}
+)
+
+
+@_call("remove_from_space")
+def _take_out(w: World) -> Call:
+    study = w.new_study()["id"]
+    w.ask("POST", f"/v1/studies/{study}/spaces", json={"space": w.space["slug"]})
+    return Call({"study_id": study, "space": w.space["slug"]})
+
+
+MAKERS["get_series"] = lambda w: Call({"series_id": w.study["series"][0]["id"]})
+MAKERS["get_instance"] = lambda w: Call({"instance_id": w.instance["id"]})
+MAKERS["get_instance_metadata"] = MAKERS["get_instance"]
+MAKERS["create_upload"] = lambda w: Call(json={"filename": "a.png", "size": len(picture(1))})
+MAKERS["get_upload"] = lambda w: Call({"upload_id": w.upload["id"]})
+MAKERS["get_original"] = MAKERS["get_upload"]
+MAKERS["complete_upload"] = lambda w: Call({"upload_id": w.sent_upload()["id"]}, json={})
+MAKERS["get_quarantined"] = lambda w: Call({"quarantine_id": w.quarantined()["id"]})
+MAKERS |= dict.fromkeys(
+    ("delete_quarantined", "download_quarantined", "release_quarantined"),
+    MAKERS["get_quarantined"],
+)
+
+# DICOMweb
+
+MAKERS |= dict.fromkeys(
+    ("search_studies", "search_series", "search_instances"),
+    lambda w: Call({"space": w.uids["space"]}),
+)
+
+
+def _uids(*names: str) -> Maker:
+    return lambda w: Call({"space": w.uids["space"], **{n: w.uids[n] for n in names}})
+
+
+for _level in (("study",), ("study", "series"), ("study", "series", "instance")):
+    _maker = _uids(*_level)
+    _what = _level[-1]
+    MAKERS |= {f"retrieve_{_what}{s}": _maker for s in ("", "_metadata", "_thumbnail")}
+MAKERS["search_series_of_study"] = _uids("study")
+MAKERS["search_instances_of_study"] = _uids("study")
+MAKERS["search_instances_of_series"] = _uids("study", "series")
+MAKERS["retrieve_rendered_instance"] = _uids("study", "series", "instance")
+MAKERS["retrieve_frames"] = lambda w: Call({**w.uids, "frames": "1"})
+MAKERS["retrieve_rendered_frame"] = MAKERS["retrieve_frames"]
+
+
+@_call("retrieve_bulk_data")
+def _bulk(w: World) -> Call:
+    path = f"/dicomweb/{w.uids['space']}/studies/{w.uids['study']}/metadata"
+    answer = w.http.get(path, headers=w.admin.headers).json()
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            found.extend(v for k, v in value.items() if k == "BulkDataURI")
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                look(item)
+
+    look(answer)
+    target = urlsplit(found[0]).path
+    before, _, tail = target.partition("/bulkdata/")
+    instance = before.rsplit("/", 1)[1]
+    return Call({**w.uids, "instance": instance, "path": tail})
+
+
+def _stow(objects: list[bytes], path: dict[str, str]) -> Call:
+    body, kind = related(objects)
+    return Call(path, content=body, headers={"Content-Type": kind})
+
+
+MAKERS["store_instances"] = lambda w: _stow(ct_series(1), {"space": w.space["slug"]})
+MAKERS["store_study_instances"] = lambda w: _stow(
+    [ct_bytes(study_uid=w.uids["study"])], {"space": w.uids["space"], "study": w.uids["study"]}
+)
+
+
+@_call("delete_study_from_space")
+def _delete_study(w: World) -> Call:
+    study = w.new_study(w.space["slug"])
+    return Call({"space": w.space["slug"], "study": study["study_uid"]})
+
+
+# Models and analysis
+
+MAKERS["get_model"] = lambda w: Call({"model_id": "lung-ct"})
+MAKERS["get_model_card"] = MAKERS["get_model"]
+MAKERS["change_model"] = lambda w: Call({"model_id": "lung-ct"}, json={"enabled": True})
+MAKERS["create_task"] = lambda w: Call(
+    json={"study_id": w.new_study(modality="CT")["id"], "application": "lung-ct"}
+)
+MAKERS["get_task"] = lambda w: Call({"task_id": w.ended_task["id"]})
+MAKERS["watch_task"] = MAKERS["get_task"]
+
+
+def _waiting(w: World) -> Call:
+    return Call({"task_id": w.waiting_task()["id"]})
+
+
+MAKERS["change_task"] = lambda w: Call(
+    {"task_id": w.waiting_task()["id"]}, json={"priority": "stat"}
+)
+MAKERS["cancel_task"] = _waiting
+
+
+@_call("retry_task")
+def _retry(w: World) -> Call:
+    task = w.waiting_task()["id"]
+    w.ask("POST", f"/v1/tasks/{task}/cancel")
+    return Call({"task_id": task})
+
+
+MAKERS["create_rule"] = lambda w: Call(json={"name": w.name(), "expression": "Modality == 'XX'"})
+MAKERS["dry_run_rule"] = lambda w: Call(
+    json={"space": w.space["slug"], "expression": "Modality == 'CT'"}
+)
+MAKERS["get_rule"] = lambda w: Call({"rule_id": w.new_rule()["id"]})
+MAKERS["delete_rule"] = MAKERS["get_rule"]
+MAKERS["change_rule"] = lambda w: Call({"rule_id": w.new_rule()["id"]}, json={"enabled": False})
+MAKERS["create_batch"] = lambda w: Call(json={"studies": [w.study["id"]]})
+MAKERS["get_batch"] = lambda w: Call({"batch_id": w.batch["id"]})
+MAKERS["get_batch_summary"] = MAKERS["get_batch"]
+MAKERS["get_result"] = lambda w: Call({"result_id": w.result["item"]["id"]})
+MAKERS["export_result"] = MAKERS["get_result"]
+MAKERS["compare_results"] = lambda w: Call(
+    {"result_id": w.result["item"]["id"]}, {"with": w.result["item"]["id"]}
+)
+
+
+@_call("get_key_image")
+def _key_image(w: World) -> Call:
+    names = [o["name"] for o in w.result["outputs"] if o["kind"] == "PNG"]
+    return Call({"result_id": w.result["item"]["id"], "name": names[0]})
