@@ -111,6 +111,15 @@ def _organisation(w: World) -> Call:
 _ORG: Maker = lambda w: Call({"org_id": w.admin.org_id})  # noqa: E731 (one of many seeds)
 MAKERS["get_organisation"] = _ORG
 MAKERS["patch_organisation"] = lambda w: Call({"org_id": w.admin.org_id}, json={"title": "Alpha"})
+
+
+def _spare_organisation(w: World) -> Call:
+    """Generated input may switch this one off without ending the caller's own rights."""
+    made = w.ask("POST", "/v1/organisations", json=_organisation(w).json)
+    return Call({"org_id": made["organisation"]["id"]}, json={"title": "Spare"})
+
+
+SPARE: dict[str, Maker] = {"patch_organisation": _spare_organisation}
 MAKERS["invite_user"] = lambda w: Call(
     json={"email": f"{w.name()}@a.example", "name": "N", "roles": ["viewer"]}
 )
@@ -431,7 +440,7 @@ MAKERS["dry_run_rule"] = lambda w: Call(
 MAKERS["get_rule"] = lambda w: Call({"rule_id": w.new_rule()["id"]})
 MAKERS["delete_rule"] = MAKERS["get_rule"]
 MAKERS["change_rule"] = lambda w: Call({"rule_id": w.new_rule()["id"]}, json={"enabled": False})
-MAKERS["create_batch"] = lambda w: Call(json={"studies": [w.study["id"]]})
+MAKERS["create_batch"] = lambda w: Call(json={"studies": [w.new_study()["id"]]})
 MAKERS["get_batch"] = lambda w: Call({"batch_id": w.batch["id"]})
 MAKERS["get_batch_summary"] = MAKERS["get_batch"]
 MAKERS["get_result"] = lambda w: Call({"result_id": w.result["item"]["id"]})

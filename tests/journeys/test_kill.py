@@ -144,9 +144,9 @@ class TestKills:
 
     def _wait_for_results(self, hospital: Hospital) -> None:
         end = time.monotonic() + 400
-        sql = "select status, count(*) from analysis_tasks group by status"
+        sql = "select state, count(*) from analysis_tasks group by state"
         while time.monotonic() < end:
-            if ("complete", STUDIES) in _rows(hospital, sql):
+            if ("done", STUDIES) in _rows(hospital, sql):
                 return
             time.sleep(2)
         raise AssertionError(f"{_rows(hospital, sql)}\n{hospital.platform.logs()}")

@@ -286,11 +286,11 @@ class World:
         def found() -> Json | None:
             tasks = self.ask("GET", "/v1/tasks", params={"study": study["id"]})["items"]
             assert not [t for t in tasks if t["state"] == "failed"], tasks
-            results = self.ask("GET", f"/v1/studies/{study['id']}/results")
-            return results[0] if results else None  # type: ignore[call-overload, no-any-return]
+            page = self.ask("GET", "/v1/results", params={"study": study["id"]})
+            return page["items"][0] if page["items"] else None
 
-        read: Json = self.wait("the result", found, 120)
-        return read
+        item: Json = self.wait("the result", found, 120)
+        return self.ask("GET", f"/v1/results/{item['id']}")
 
     def new_task(self) -> Json:
         """Submit a task for a new study."""

@@ -3,6 +3,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+import healthvision
 from healthvision.kernel import sandbox
+from healthvision.kernel.confinement import files_version
 from healthvision.kernel.sandbox import (
     Bundle,
     Limits,
     SandboxFailed,
     SandboxUnavailable,
+    files_problem,
     network_problem,
     run,
 )
@@ -23,6 +28,8 @@ from healthvision.kernel.sandbox_child import EXIT_NETWORK
 
 TARGETS = "tests.support.sandbox_targets"
 LIMITS = Limits(memory_mb=400, cpu_seconds=20, wall_seconds=20, output_mb=20, threads=1)
+
+NEEDS_LANDLOCK = pytest.mark.skipif(files_version() == 0, reason="the kernel has no Landlock")
 
 
 def _fails(name: str, limits: Limits = LIMITS) -> str:
@@ -62,7 +69,7 @@ class TestRun:
         with Bundle() as bundle:
             shut = run(f"{TARGETS}:surroundings", request, bundle, limits=LIMITS).answer
         open_ = run(f"{TARGETS}:surroundings", request, limits=LIMITS, network=True).answer
-        assert shut["network"] == "OSError"
+        assert shut["network"] in ("OSError", "PermissionError")
         assert open_["network"] == "connected"
         assert "HV_SECRET" not in shut["environment"]
 
@@ -117,12 +124,78 @@ class TestRun:
         assert caught.value.reason == "cancelled"
         assert time.monotonic() - started < 5
 
+    def test_the_walls_stand_before_any_thread_is_there(self) -> None:
+        answer = run(f"{TARGETS}:threads", {}, limits=Limits(400, 20, 20, 20, 2)).answer
+        assert answer["networks"] == 1
+        assert answer["filtered"] == ["2"]
+
+    @NEEDS_LANDLOCK
+    def test_files_outside_its_folder_can_neither_be_read_nor_written(self, tmp_path: Path) -> None:
+        (tmp_path / "master.key").write_text("00" * 32)
+        victim = sorted(Path(healthvision.__file__).parent.glob("*.py"))[0]
+        request = {
+            "read": [str(tmp_path / "master.key"), "/etc/shadow", f"/proc/{os.getpid()}/environ"],
+            "write": [str(tmp_path / "new"), str(victim), "/tmp/hv-escape", "/dev/shm/hv-escape"],
+        }
+        answer = run(f"{TARGETS}:trespass", request, limits=LIMITS).answer
+        assert set(answer["read"].values()) == {"PermissionError"}
+        assert set(answer["write"].values()) == {"PermissionError"}
+        assert answer["own"] == "written"
+
+    @NEEDS_LANDLOCK
+    def test_a_data_folder_beside_a_module_stays_shut(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "hv_extra_module.py").write_text("VALUE = 7\n")
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "healthvision.db").write_bytes(b"rows")
+        monkeypatch.syspath_prepend(tmp_path)
+        request = {"module": "hv_extra_module", "path": str(tmp_path / "data" / "healthvision.db")}
+        answer = run(f"{TARGETS}:import_and_peek", request, limits=LIMITS).answer
+        assert answer == {"value": 7, "read": "PermissionError"}
+
+    def test_it_cannot_trace_signal_or_reach_a_local_socket(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "s"))
+            server.listen()
+            request = {"pid": os.getpid(), "socket": str(tmp_path / "s")}
+            answer = run(f"{TARGETS}:reach_out", request, limits=LIMITS).answer
+        assert answer["trace"] != 0
+        assert answer["unshare"] != 0
+        assert answer["socket"] == "PermissionError"
+        if files_version() >= 6:
+            assert answer["signal"] == "PermissionError"
+
+    def test_a_fork_bomb_ends_and_leaves_nothing_behind(self) -> None:
+        limits = Limits(400, 20, 10, 20, 1, processes=30)
+        with pytest.raises(SandboxFailed) as caught:
+            run(f"{TARGETS}:bomb", {}, limits=limits)
+        assert caught.value.reason in ("processes", "exception", "memory")
+        assert not [p for p in Path("/proc").iterdir() if p.name.isdigit() and _is_bomb(p)]
+
+    def test_an_orphan_that_left_the_group_does_not_outlive_the_run(self) -> None:
+        pid = run(f"{TARGETS}:orphan", {}, limits=LIMITS).answer["pid"]
+        state = Path(f"/proc/{pid}/status")
+        assert not state.exists() or "State:\tZ" in state.read_text()
+
+    def test_it_runs_without_the_rights_of_an_administrator(self) -> None:
+        if os.getuid() != 0:
+            pytest.skip("is not root, so that every other test shows it")
+        drop_admin = "import ctypes, os, sys; assert ctypes.CDLL(None).prctl(24, 21, 0, 0, 0) == 0"
+        look = (
+            "from healthvision.kernel.sandbox import network_problem; "
+            "assert network_problem() is None, network_problem()"
+        )
+        program = f"{drop_admin}; os.execv(sys.executable, [sys.executable, '-c', {look!r}])"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
     def test_no_descendant_survives(self) -> None:
         assert _fails("offspring", Limits(400, 20, 1, 20, 1)) == "timeout"
         mine = {
             p.name
             for p in Path("/proc").iterdir()
-            if p.name.isdigit() and _command(p).count("sandbox_child") and _ours(p)
+            if p.name.isdigit() and _command(p).count("sandbox_boot") and _ours(p)
         }
         assert not mine
 
@@ -134,6 +207,18 @@ class TestRun:
         with pytest.raises(SandboxUnavailable):
             run(f"{TARGETS}:hang", {}, limits=LIMITS)
         assert "user namespaces" in (network_problem() or "")
+
+
+def _is_bomb(process: Path) -> bool:
+    alive = "State:\tZ" not in _text(process / "status")
+    return alive and "hv-bomb" in _text(process / "comm")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return "State:\tZ"
 
 
 def _command(process: Path) -> str:
@@ -150,6 +235,21 @@ def _ours(process: Path) -> bool:
         return False
     zombie = "State:\tZ" in text
     return not zombie and f"PPid:\t{os.getpid()}\n" in text
+
+
+class TestFilesProblem:
+    @NEEDS_LANDLOCK
+    def test_this_machine_confines_files(self) -> None:
+        assert files_problem() is None
+
+    def test_a_kernel_without_landlock_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = (
+            "from healthvision.kernel import confinement, sandbox_boot\n"
+            "confinement.files_version = lambda: 0\n"
+            "import os; os._exit(sandbox_boot.main())"
+        )
+        monkeypatch.setattr(sandbox, "_CHILD", ("-I", "-c", program))
+        assert "Landlock" in (files_problem() or "")
 
 
 class TestNetworkProblem:

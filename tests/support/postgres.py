@@ -63,8 +63,12 @@ class PostgresServer:
         options = f"-c port={self.port} -c listen_addresses=127.0.0.1"
         options += f" -c unix_socket_directories={self.folder} -c max_connections=300"
         options += "" if self.fsync else " -c fsync=off"
-        log = str(self.folder / "log")
-        _run([*self._control(), "-l", log, "-o", options, "start"])
+        command = [*self._control(), "-l", str(self.folder / "log"), "-o", options, "start"]
+        for _ in range(60):  # after a kill the old backends hold the shared memory a while
+            if _run(command, check=False) == 0:
+                return
+            time.sleep(0.5)
+        raise AssertionError((self.folder / "log").read_text(errors="replace")[-3000:])
 
     def stop(self) -> None:
         """Stop without waiting for clients."""
@@ -81,9 +85,10 @@ class PostgresServer:
         return [str(self.binaries / "pg_ctl"), "-D", data, "-w", "-t", "60"]
 
 
-def _run(command: list[str], *, check: bool = True) -> None:
+def _run(command: list[str], *, check: bool = True) -> int:
     quiet = subprocess.DEVNULL
-    subprocess.run(_as_postgres(command), check=check, stdout=quiet, stderr=quiet, cwd="/")
+    done = subprocess.run(_as_postgres(command), check=check, stdout=quiet, stderr=quiet, cwd="/")
+    return done.returncode
 
 
 @contextmanager

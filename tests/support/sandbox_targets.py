@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions that behave badly inside the sandbox."""
 
+import ctypes
+import importlib
 import os
+import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,3 +96,84 @@ def offspring(_request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
         time.sleep(60)
         os._exit(0)
     time.sleep(60)
+
+
+def threads(_request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Tell in how many networks this process's threads are, and their seccomp modes."""
+    tasks = [p for p in Path("/proc/self/task").iterdir()]
+    modes = {_status(p, "Seccomp:") for p in tasks}
+    networks = {os.stat(p / "ns/net").st_ino for p in tasks}
+    return {"networks": len(networks), "filtered": sorted(modes)}
+
+
+def _status(task: Path, name: str) -> str:
+    lines = (task / "status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(name))
+
+
+def trespass(request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Try to read and write what is not its own."""
+    return {
+        "read": {path: _opened(path, "rb") for path in request["read"]},
+        "write": {path: _opened(path, "ab") for path in request["write"]},
+        "own": _opened("own.bin", "wb"),
+    }
+
+
+def _opened(path: str, mode: str) -> str:
+    try:
+        with open(path, mode) as file:
+            if mode == "rb":
+                file.read(1)
+    except OSError as error:
+        return type(error).__name__
+    return "read" if mode == "rb" else "written"
+
+
+def import_and_peek(request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Import a module and try to read a file that lies beside it."""
+    module = importlib.import_module(request["module"])
+    return {"value": module.VALUE, "read": _opened(request["path"], "rb")}
+
+
+def reach_out(request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Try to trace and signal the parent, to leave by a namespace, to reach a local socket."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attach, new_user = 16, 0x10000000
+    answer: dict[str, Any] = {
+        "trace": libc.ptrace(attach, request["pid"], 0, 0),
+        "unshare": libc.unshare(new_user),
+        "socket": "connected",
+        "signal": "sent",
+    }
+    try:
+        socket.socket(socket.AF_UNIX).connect(request["socket"])
+    except OSError as error:
+        answer["socket"] = type(error).__name__
+    try:
+        os.kill(request["pid"], signal.SIGCONT)
+    except OSError as error:
+        answer["signal"] = type(error).__name__
+    return answer
+
+
+def bomb(_request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Fork as fast as the machine can, each child in a session of its own."""
+    Path("/proc/self/comm").write_text("hv-bomb")
+    while True:
+        if os.fork() == 0:
+            os.setsid()
+
+
+def orphan(_request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    """Leave a grandchild behind that nobody waits for, and answer at once."""
+    read_end, write_end = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
+        else:
+            os.write(write_end, str(pid).encode())
+        os._exit(0)
+    return {"pid": int(os.read(read_end, 20))}

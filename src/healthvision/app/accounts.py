@@ -68,6 +68,7 @@ async def bootstrap(
 
 async def demo_people(core: CoreSettings) -> DemoPeople:
     """Make the demo's organisation with an administrator and a radiologist (tier 'service')."""
+    schema.upgrade(core.resolved_database_url())
     async with open_process(core, MODULES) as db, db.transaction() as session:
         made = await identity.bootstrap(
             session,

@@ -33,6 +33,9 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
         bad = problem.status < 500 and not isinstance(problem, OUR_FAULT)
         console.print(f"[red]{'bad input' if bad else 'failure'}[/]: {problem.detail}")
         return BAD_INPUT if bad else FAILED
+    except OSError as error:
+        console.print(f"[red]failure[/]: {error.strerror or error}: {error.filename}")
+        return FAILED
     if as_json:
         sys.stdout.write(result.model_dump_json() + "\n")
     else:

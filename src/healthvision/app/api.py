@@ -22,13 +22,42 @@ also under DICOMweb (`/dicomweb/{space}`). Errors are RFC 9457 problem documents
 """
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+_PROBLEM = "application/problem+json"
+_DOCUMENT = "#/components/schemas/ProblemDocument"
+
+
+class Api(FastAPI):
+    """FastAPI whose document tells errors under the media type that they are sent with."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            _tell_problems(super().openapi())
+        document: dict[str, Any] = self.openapi_schema or {}
+        return document
+
+
+def _tell_problems(document: dict[str, Any]) -> None:
+    """Move the schema of problems from JSON, where FastAPI puts it, to problem+json."""
+    operations = (o for methods in document["paths"].values() for o in methods.values())
+    for response in (r for o in operations for r in o["responses"].values()):
+        content = response.get("content", {})
+        if _PROBLEM in content:
+            given = [m for m, told in content.items() if _is_problem(told)]
+            for media in given:
+                del content[media]
+            content[_PROBLEM] = {"schema": {"$ref": _DOCUMENT}}
+
+
+def _is_problem(told: dict[str, Any]) -> bool:
+    return bool(told.get("schema", {}).get("$ref") == _DOCUMENT)
 
 
 def create_app(
     db: Database, modules: Sequence[Module], routers: Sequence[Any], lifespan: Lifespan | None
 ) -> FastAPI:
     """Return the application that serves the rooms' routers and the doors' routers."""
-    app = FastAPI(
+    app = Api(
         title="HealthVision",
         version=__version__,
         description=DESCRIPTION,

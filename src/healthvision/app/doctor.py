@@ -87,6 +87,19 @@ def _network_cut(_core: CoreSettings) -> Check:
     )
 
 
+def _file_wall(_core: CoreSettings) -> Check:
+    reason = sandbox.files_problem()
+    if reason is None:
+        return Check("sandbox files", "ok", "applications see only their own folder")
+    return Check(
+        "sandbox files",
+        "warning",
+        f"applications can read what the worker can read: {reason}",
+        "use Linux 5.13 or newer with landlock in the lsm= boot parameter; until then run "
+        "only applications you trust",
+    )
+
+
 def _public_url(core: CoreSettings) -> Check:
     parsed = urlparse(core.public_url)
     if parsed.scheme not in ("http", "https") or not parsed.hostname:
@@ -182,6 +195,7 @@ PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (
     _data_folder,
     _master_key,
     _network_cut,
+    _file_wall,
     _public_url,
     _applications,
 )

@@ -87,6 +87,6 @@ def axial(
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Volume:
-    """Return a volume in standard axial order: z grows to the head, y to the back, x to the left."""
+    """Return a volume in axial order: z grows to the head, y to the back, x to the left."""
     direction = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     return Volume(voxels, spacing, origin, direction)

@@ -14,21 +14,32 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, TypeDecorator, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.errors import OutOfSpace
+from healthvision.kernel.errors import Busy, OutOfSpace, Problem
 from healthvision.kernel.resources import Resources
 
 Session = AsyncSession
 T = TypeVar("T")
 READ_ONLY = "hv_read_only"
 AFTER_COMMIT = "hv_after_commit"
+
+
+_FULL = ("disk is full", "No space left")
+_AWAY = ("database is locked", "database table is locked", "unable to open database file")
+
+
+class DatabaseUnavailable(Busy):
+    """The database is away or busy for longer than we wait; asking again helps."""
+
+    code, title, retry = "database-unavailable", "Database not available", True
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -144,7 +155,11 @@ class Database:
         self.url = url
         self.resources = resources or Resources()
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "hide_parameters": True,  # errors are logged, and parameters are people's data
+        }
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
         self.engine = create_async_engine(async_url(url), **options)
@@ -156,21 +171,20 @@ class Database:
     async def transaction(self) -> AsyncIterator[Session]:
         """Open a writing session; commits at the end of the block, rolls back on any error.
 
-        Raises OutOfSpace when the database's disk is full.
+        Raises OutOfSpace when the database's disk is full, DatabaseUnavailable when the database
+        does not answer or stays locked.
         """
         session = AsyncSession(self.engine, expire_on_commit=False)
         session.info["resources"] = self.resources
         try:
             yield session
             await session.commit()
-        except OperationalError as error:
-            await session.rollback()
-            if "disk is full" in str(error.orig) or "No space left" in str(error.orig):
-                raise OutOfSpace("the disk of the database is full", retry_after=30) from None
-            raise
-        except BaseException:
-            await session.rollback()
-            raise
+        except BaseException as error:
+            await _rolled_back(session)
+            problem = trouble_of(error)
+            if problem is None:
+                raise
+            raise problem from error
         finally:
             await session.close()
         for callback in session.info.get(AFTER_COMMIT, ()):
@@ -183,12 +197,54 @@ class Database:
         session.info["resources"] = self.resources
         try:
             yield session
+        except BaseException as error:
+            problem = trouble_of(error)
+            if problem is None:
+                raise
+            raise problem from error
         finally:
             await asyncio.shield(session.close())
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+async def _rolled_back(session: Session) -> None:
+    """Roll back; a connection that is gone has nothing to roll back."""
+    try:
+        await session.rollback()
+    except (DBAPIError, OSError, asyncpg.PostgresError):
+        return
+
+
+def trouble_of(error: BaseException) -> Problem | None:
+    """Return the Problem that an error of the database stands for; None: it is a bug, or ours."""
+    if isinstance(error, asyncpg.PostgresError):  # while connecting
+        return _by_state(getattr(error, "sqlstate", None))
+    if isinstance(error, ConnectionError):
+        return DatabaseUnavailable("the database does not answer", retry_after=2)
+    if not isinstance(error, DBAPIError):
+        return None
+    text = str(error.orig)
+    if any(words in text for words in _FULL):
+        return _full()
+    if error.connection_invalidated or any(words in text for words in _AWAY):
+        return DatabaseUnavailable("the database does not answer now", retry_after=2)
+    return _by_state(getattr(error.orig, "sqlstate", None))
+
+
+def _by_state(state: str | None) -> Problem | None:
+    """Judge an SQLSTATE (PostgreSQL, appendix A): disk full, or a server that cannot serve now."""
+    if state in ("53100", "53200"):
+        return _full()
+    if state is not None and state[:3] in ("080", "57P", "533"):
+        return DatabaseUnavailable("the database does not answer now", retry_after=2)
+    return None
+
+
+def _full() -> OutOfSpace:
+    return OutOfSpace("the disk of the database is full", retry_after=30)
 
 
 def resources_of(session: Session) -> Resources:

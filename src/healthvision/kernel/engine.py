@@ -90,7 +90,7 @@ class EngineQueue:
 
         def enqueue(sync: SyncSession) -> None:
             self.client.enqueue_in_transaction(
-                sync.connection(), options_of(job), job.name, job.payload, 1
+                sync.connection(), options_of(job), *arguments_of(job, 1)
             )
 
         await session.run_sync(enqueue)
@@ -99,6 +99,11 @@ class EngineQueue:
         """Close the client's connections."""
         self.client.destroy()
         self._engine.dispose()
+
+
+def arguments_of(job: Enqueued, attempt: int) -> tuple[str, str, int, str, int]:
+    """Return the arguments of the workflow; a retry needs the queue and priority again."""
+    return job.name, job.payload, attempt, job.queue, job.priority
 
 
 def options_of(job: Enqueued) -> EnqueueOptions:

@@ -208,7 +208,7 @@ async def authenticate(request: Request, budget: str | None = "api") -> Actor:
 def requires(permission: str | None, *, budget: str | None = "api") -> Any:
     """Return a dependency that gives the Actor and checks one permission.
 
-    Use as ``Writer = Annotated[Actor, requires("bookmarks:write")]``. ``None`` asks only for a
+    Use as ``Writer = Annotated[Actor, requires("studies:write")]``. ``None`` asks only for a
     known caller. Raises Unauthenticated (401), Forbidden (403) or TooMany (429).
     """
 
@@ -344,7 +344,9 @@ async def _on_validation(_request: Request, error: Exception) -> Response:
 async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code, Malformed)
-    return problem_response(kind(str(error.detail)))
+    response = problem_response(kind(str(error.detail)))
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def _on_bug(_request: Request, error: Exception) -> Response:
@@ -388,15 +390,19 @@ class EdgeMiddleware:
             REQUEST_SECONDS.labels(route, scope["method"]).observe(monotonic() - started)
 
 
-def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says about these error statuses."""
     texts = {
         400: "Malformed request",
         401: "Sign-in required",
         403: "Not allowed",
         404: "Not found, or not in this organisation",
+        406: "None of the accepted media types can be made",
         409: "Conflict with what is stored",
+        410: "Was here and is no longer available",
         412: "Precondition failed",
         413: "Over a size limit",
+        415: "Media type not accepted here",
         422: "Input not valid",
         429: "Over the rate limit",
         503: "Temporarily unavailable",
@@ -412,7 +418,7 @@ def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-COMMON_RESPONSES = _responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503, 507)
+COMMON_RESPONSES = error_responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503, 507)
 
 
 def router(prefix: str, tag: str) -> APIRouter:

@@ -78,6 +78,11 @@ def _create(path: Path) -> None:
         os.link(draft, path)
     finally:
         draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # without the key all that is encrypted with it is lost
+    finally:
+        os.close(folder)
 
 
 def _read(path: Path) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one function in a child process: fresh interpreter, hard limits, no network.
+"""Runs one function in a child process: fresh interpreter, hard limits, no network, no files.
 
 The child gets the input files as one read-only, nameless file (a sealed memfd; above
 ``MEMFD_LIMIT`` an unlinked temporary file) and a JSON request. It answers with JSON and ``.npy``
@@ -40,6 +40,7 @@ from healthvision.kernel.sandbox_child import (
     SandboxOut,
     Span,
 )
+from healthvision.kernel.telemetry import logger
 
 __all__ = [
     "Bundle",
@@ -49,19 +50,24 @@ __all__ = [
     "SandboxOut",
     "SandboxOutcome",
     "SandboxUnavailable",
+    "files_problem",
     "network_problem",
     "run",
 ]
 
-Reason = Literal["timeout", "cpu", "memory", "output", "crash", "exception", "answer", "cancelled"]
+Reason = Literal[
+    "timeout", "cpu", "memory", "output", "processes", "crash", "exception", "answer", "cancelled"
+]
 Progress = Callable[[float, str], None]
 MEMFD_LIMIT = 1 << 30
-_CHILD = ("-I", "-m", "healthvision.kernel.sandbox_child")
+_CHILD = ("-I", "-m", "healthvision.kernel.sandbox_boot")
 _TICK_S = 0.1
 _MAX_ANSWER = 64 * 1024 * 1024
 _MAX_FILES = 4096
 _MB = 1024 * 1024
+_KILL_ROUNDS = 200
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_log = logger("kernel.sandbox")
 _ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "PATH", "LD_LIBRARY_PATH")
 
 
@@ -91,6 +97,7 @@ class Limits:
     output_mb: int = 1024
     threads: int = 2
     address_slack_mb: int = 4096
+    processes: int = 256  # processes and threads together
 
 
 class Bundle:
@@ -196,6 +203,25 @@ def network_problem() -> str | None:
     return None
 
 
+def files_problem() -> str | None:
+    """Return why the child can read more files than it needs here, or None; for ``doctor``."""
+    limits = Limits(memory_mb=512, cpu_seconds=20, wall_seconds=30)
+    with tempfile.NamedTemporaryFile(prefix="hv-secret-") as secret:
+        try:
+            outcome = run("healthvision.kernel.sandbox:_peek", {"path": secret.name}, limits=limits)
+        except (SandboxUnavailable, SandboxFailed) as problem:
+            return problem.detail
+    return None if outcome.answer == "refused" else "the kernel has no Landlock (Linux 5.13)"
+
+
+def _peek(request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
+    try:
+        with open(request["path"], "rb"):
+            return "read"
+    except OSError:
+        return "refused"
+
+
 def _echo(request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
     return request
 
@@ -220,6 +246,7 @@ class _Run:
     limits: Limits
     network: bool
     peak: int = 0
+    network_id: int | None = None
 
     def execute(self, progress: Progress, cancelled: Callable[[], bool]) -> SandboxOutcome:
         started = monotonic()
@@ -231,7 +258,7 @@ class _Run:
                 self._feed(child, write_end)
                 reason = self._watch(child, read_end, started, progress, cancelled)
             finally:
-                _kill(child)
+                _kill(child, self.network_id)
                 os.close(read_end)
         if reason is not None:
             raise reason
@@ -279,8 +306,10 @@ class _Run:
         reader = _ProgressReader(pipe, progress)
         while True:
             reader.wait(_TICK_S)
+            self.network_id = reader.network_id
             if child.poll() is not None:
                 reader.wait(0)
+                self.network_id = reader.network_id
                 return None
             if cancelled():
                 return SandboxFailed("cancelled", "the run was cancelled")
@@ -292,7 +321,10 @@ class _Run:
                 return over
 
     def _over(self, pid: int) -> SandboxFailed | None:
-        memory = sum(_resident_mb(p) for p in _family(pid))
+        family = _family(pid)
+        if len(family) > self.limits.processes:
+            return SandboxFailed("processes", f"more than {self.limits.processes} processes")
+        memory = sum(_resident_mb(p) for p in family)
         self.peak = max(self.peak, memory)
         if memory > self.limits.memory_mb:
             return SandboxFailed("memory", f"more than {self.limits.memory_mb} MB of memory used")
@@ -352,13 +384,19 @@ class _Run:
 
 
 class _ProgressReader:
-    """Reads progress lines without ever blocking on the child."""
+    """Reads progress lines without ever blocking on the child.
+
+    ``network_id``: the child's network namespace, from the first line, which is written before
+    any code of an application runs; None when the network is not cut.
+    """
 
     def __init__(self, pipe: int, progress: Progress) -> None:
         os.set_blocking(pipe, False)
         self._pipe = pipe
         self._progress = progress
         self._rest = b""
+        self._begun = False
+        self.network_id: int | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(pipe, selectors.EVENT_READ)
         self._open = True
@@ -377,8 +415,16 @@ class _ProgressReader:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-4096:]
+        if lines and not self._begun:
+            self._begin(lines[0])
         if lines:
             self._tell(lines[-1])
+
+    def _begin(self, line: bytes) -> None:
+        self._begun = True
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            told = int(json.loads(line)["network_id"])
+            self.network_id = told if told != _network_of("self") else None
 
     def _tell(self, line: bytes) -> None:
         try:
@@ -433,15 +479,38 @@ def _folder_mb(folder: Path) -> int:
     return total // _MB
 
 
-def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """End the whole group and every descendant, also those that left the group."""
+def _network_of(process: str) -> int | None:
+    try:
+        return os.stat(f"/proc/{process}/ns/net").st_ino
+    except OSError:
+        return None
+
+
+def _kill(child: "subprocess.Popen[bytes]", network_id: int | None) -> None:
+    """End the whole group and every descendant, also those that left the group or were orphaned.
+
+    Whatever the child started shares its network namespace and cannot leave it, so that nothing
+    of it survives, however fast it forks.
+    """
     family = _family(child.pid)[1:] if child.poll() is None else []
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    for pid in family:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-    child.wait()
+    for _ in range(_KILL_ROUNDS):
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        child.wait()
+        family = _living_in(network_id)
+        if not family:
+            return
+    _log.error("processes of a sandbox survive", count=len(family))
+
+
+def _living_in(network_id: int | None) -> list[int]:
+    if network_id is None:
+        return []
+    everyone = [name for name in os.listdir("/proc") if name.isdigit()]
+    return [int(name) for name in everyone if _network_of(name) == network_id]
 
 
 def _read_plain(path: Path, limit: int) -> bytes:

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inside of the sandbox: limits first, then the network goes, then the target is imported.
+"""The inside of the sandbox, once its walls stand (``sandbox_boot``): import the target, answer.
 
-Started by ``kernel.sandbox`` as ``python -I -m healthvision.kernel.sandbox_child``; reads one JSON
-document from standard input. Exit codes: 0 answered, 70 target raised, 71 out of memory, 78 the
-network cannot be cut.
+Exit codes: 0 answered, 70 target raised, 71 out of memory, 78 the network cannot be cut.
 """
 
-import ctypes
 import importlib
 import json
 import os
-import resource
-import signal
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,8 +18,6 @@ import numpy.typing as npt
 
 EXIT_RAISED, EXIT_MEMORY, EXIT_NETWORK = 70, 71, 78
 ANSWER, FAILURE = "answer.json", "failure.json"
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _MB = 1024 * 1024
 
 
@@ -89,46 +81,6 @@ class Target(Protocol):
         ...
 
 
-def _limit(limits: dict[str, int]) -> None:
-    # Address space has room for libraries and thread stacks; resident memory, which is what the
-    # budget means, is watched by the parent.
-    space = (limits["memory_mb"] + limits["address_slack_mb"]) * _MB
-    resource.setrlimit(resource.RLIMIT_AS, (space, space))
-    cpu = limits["cpu_seconds"]
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
-    size = limits["output_mb"] * _MB
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _die_with_parent(libc: ctypes.CDLL) -> None:
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-def _cut_network(libc: ctypes.CDLL) -> bool:
-    """Enter an empty network namespace; False when the kernel refuses."""
-    uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{uid} {uid} 1"),
-            ("gid_map", f"{gid} {gid} 1"),
-        ):
-            try:
-                Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
-            except OSError:
-                continue  # an unmapped user has even fewer rights
-        return _only_loopback()
-    return libc.unshare(_CLONE_NEWNET) == 0 and _only_loopback()
-
-
-def _only_loopback() -> bool:
-    lines = Path("/proc/self/net/dev").read_text(encoding="ascii").splitlines()[2:]
-    return {line.split(":")[0].strip() for line in lines} <= {"lo"}
-
-
 def _target(name: str) -> Target:
     module, _, attribute = name.partition(":")
     found: Target = getattr(importlib.import_module(module), attribute)
@@ -153,18 +105,9 @@ def _work(order: dict[str, Any], folder: Path) -> int:
     return 0
 
 
-def main() -> int:
-    """Run one order; see the module's description for the exit codes."""
-    order = json.loads(sys.stdin.buffer.read())
+def work(order: dict[str, Any]) -> int:
+    """Run one order and return the exit code."""
     folder = Path(order["folder"])
-    libc = ctypes.CDLL(None, use_errno=True)
-    _die_with_parent(libc)
-    if os.getppid() != order["parent"]:
-        return EXIT_RAISED  # the parent died before the death signal was set
-    if not order["network"] and not _cut_network(libc):
-        return EXIT_NETWORK
-    _limit(order["limits"])
-    sys.path.extend(path for path in order["path"] if path not in sys.path)
     try:
         return _work(order, folder)
     except MemoryError:
@@ -172,9 +115,3 @@ def main() -> int:
     except Exception as error:  # the edge of the process: everything else is a failed task
         _failure(folder, error)
         return EXIT_RAISED
-
-
-if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # no destructor of a library delays or changes the outcome

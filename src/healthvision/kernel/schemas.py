@@ -2,11 +2,22 @@
 """Bases of request and answer shapes."""
 
 import types
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 T = TypeVar("T")
+
+
+def _in_utc(value: datetime) -> datetime:
+    if not 1800 <= value.year <= 9000:
+        raise ValueError("the year must be between 1800 and 9000")
+    return value.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time that a caller gives: with its zone, turned into UTC, in years every database knows."""
 
 
 def _kinds(annotation: Any) -> set[type]:

@@ -68,6 +68,10 @@ def _default_key_file() -> Path:
     return Path(base).expanduser() / "healthvision" / "master.key"
 
 
+def _default_public_url(values: dict[str, Any]) -> str:
+    return f"http://127.0.0.1:{values.get('port', 8080)}"
+
+
 class CoreSettings(RoomSettings, room="core"):
     """Settings every role reads (prefix ``HV_``, TOML table ``[core]``)."""
 
@@ -81,11 +85,12 @@ class CoreSettings(RoomSettings, room="core"):
         "PostgreSQL: postgresql://user:password@host/name",
     )
     database_pool_size: int = Field(default=10, ge=1, description="Connections per process.")
-    public_url: str = Field(
-        default="http://127.0.0.1:8080", description="Address of the API as users see it."
-    )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on.")
+    public_url: str = Field(
+        default_factory=_default_public_url,
+        description="Address of the API as users see it; default: the port on 127.0.0.1.",
+    )
     master_key_file: Path = Field(
         default_factory=_default_key_file,
         description="File with the 32-byte master key (hex); outside data_dir; made if absent.",

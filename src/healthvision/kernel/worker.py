@@ -5,24 +5,27 @@ Jobs run on an event loop of the worker's own thread; the engine's threads only 
 """
 
 import asyncio
+import concurrent.futures
 import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbos import DBOS
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision.kernel import engine, strictjson
 from healthvision.kernel.clock import monotonic, new_id, now
-from healthvision.kernel.db import Database
+from healthvision.kernel.db import Database, DatabaseUnavailable
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.jobs import (
     DEFAULT_QUEUE,
+    NORMAL,
     Enqueued,
     Job,
     JobContext,
@@ -36,14 +39,37 @@ from healthvision.kernel.telemetry import JOB_SECONDS, JOBS, WORKERS_TAKEN_OVER,
 
 LEASE_S = 6.0
 BUG_ATTEMPTS = 3
+OUTAGE_ATTEMPTS = 200  # a job does not use up its tries while the database is away
+OUTAGE_DELAY_S = 30.0
+OUTAGE_PAUSE_S = 1.0
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 POLL_S = 0.1
 _log = logger("kernel.worker")
 
 Opener = Callable[[], AbstractAsyncContextManager[Database]]
 
 
+class WorkerStopped(BaseException):
+    """The worker stops while a job runs: no outcome, so that another worker takes the job over.
+
+    No ``Exception``: the engine keeps those as the outcome of the job.
+    """
+
+
 class JobFailed(Exception):
     """The last try of a job failed; the engine keeps it as a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One job as the engine hands it over."""
+
+    id: str
+    name: str
+    payload: str
+    attempt: int
+    queue: str
+    priority: int
 
 
 @dataclass(slots=True)
@@ -67,6 +93,7 @@ class Worker:
     _connections: Engine | None = None
     _failure: BaseException | None = None
     _leases: dict[str, float] = field(default_factory=dict)
+    _running: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def start(self) -> None:
         """Open the database on the worker's loop, launch the engine and begin to listen."""
@@ -81,7 +108,10 @@ class Worker:
         self._launch_engine()
 
     def stop(self) -> None:
-        """Stop listening, let running jobs be taken over, close the database."""
+        """Stop listening, end running jobs without an outcome, close the database.
+
+        Another worker (or the next one here) takes over what did not come to its end.
+        """
         DBOS.destroy(destroy_registry=True)
         if self._connections is not None:
             self._connections.dispose()
@@ -115,43 +145,58 @@ class Worker:
                 on_conflict="always_update",
             )
 
-    def _workflow(self) -> Callable[[str, str, int], None]:
-        def hv_job(name: str, payload: str, attempt: int) -> None:
-            job_id = str(DBOS.workflow_id)
-            future = asyncio.run_coroutine_threadsafe(
-                self._execute(name, payload, job_id, attempt), self._loop
-            )
-            outcome = future.result()
+    def _workflow(self) -> Callable[[str, str, int, str, int], None]:
+        def hv_job(
+            name: str, payload: str, attempt: int, queue: str = "", priority: int = NORMAL
+        ) -> None:
+            order = _Order(str(DBOS.workflow_id), name, payload, attempt, queue, priority)
+            if self._loop.is_closed():
+                raise WorkerStopped
+            future = asyncio.run_coroutine_threadsafe(self._execute(order), self._loop)
+            try:
+                outcome = future.result()
+            except concurrent.futures.CancelledError:
+                raise WorkerStopped from None
             if outcome.error is not None:
                 raise JobFailed(outcome.error)
 
         return hv_job
 
-    async def _execute(self, name: str, payload: str, job_id: str, attempt: int) -> _Outcome:
+    async def _execute(self, order: "_Order") -> _Outcome:
+        task = asyncio.current_task()
+        assert task is not None and self._stopping is not None
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        if self._stopping.is_set():
+            raise asyncio.CancelledError
         db = self._database()
-        job = db.resources.get(JobRegistry).jobs.get(name)
+        job = db.resources.get(JobRegistry).jobs.get(order.name)
         if job is None:
-            return _Outcome(error=f"no job {name} in this installation")
-        context = JobContext(db, job_id.split("~")[0], attempt, self.worker_id)
-        arguments: Mapping[str, Any] = strictjson.loads(payload)
+            return _Outcome(error=f"no job {order.name} in this installation")
+        context = JobContext(db, order.id.split("~")[0], order.attempt, self.worker_id)
+        arguments: Mapping[str, Any] = strictjson.loads(order.payload)
         begun = monotonic()
         outcome = await self._attempt(job, context, arguments)
-        JOB_SECONDS.labels(name).observe(monotonic() - begun)
+        JOB_SECONDS.labels(order.name).observe(monotonic() - begun)
         if outcome.retry_in is not None:
-            JOBS.labels(name, "retry").inc()
-            await self._enqueue_retry(db, job, payload, context, outcome.retry_in)
+            JOBS.labels(order.name, "retry").inc()
+            await self._enqueue_retry(db, job, order, outcome.retry_in)
             return _Outcome()
         if outcome.error is not None and job.on_failed is not None:
             await self._guarded(job.on_failed(context, {**arguments, "error": outcome.error}))
-        JOBS.labels(name, "failed" if outcome.error else "done").inc()
+        JOBS.labels(order.name, "failed" if outcome.error else "done").inc()
         return outcome
 
     async def _attempt(
         self, job: Job, context: JobContext, arguments: Mapping[str, Any]
     ) -> _Outcome:
-        delay = job.first_delay_s * 2 ** (context.attempt - 1)
+        delay = job.first_delay_s * 2 ** min(context.attempt - 1, 16)
         try:
             await job.handler(context, arguments)
+        except DatabaseUnavailable as problem:
+            _log.warning("job waits for the database", job=job.name, job_id=context.job_id)
+            again = context.attempt < OUTAGE_ATTEMPTS
+            return _Outcome(problem.code, min(delay, OUTAGE_DELAY_S) if again else None)
         except Problem as problem:
             text = f"{problem.code}: {problem.detail}"
             _log.warning("job refused", job=job.name, job_id=context.job_id, problem=text)
@@ -164,16 +209,25 @@ class Worker:
             return _Outcome(f"internal error: {type(error).__name__}", delay if again else None)
         return _Outcome()
 
-    async def _enqueue_retry(
-        self, db: Database, job: Job, payload: str, context: JobContext, delay_s: float
-    ) -> None:
+    async def _enqueue_retry(self, db: Database, job: Job, order: "_Order", delay_s: float) -> None:
+        """Enqueue the next try where the job came from; waits while the database is away.
+
+        Giving up here would lose the job.
+        """
         queue = db.resources.get(JobQueue)  # type: ignore[type-abstract]
         assert isinstance(queue, engine.EngineQueue)
-        number = context.attempt + 1
-        entry = Enqueued(f"{context.job_id}~{number}", job.name, payload, job.queue, 50, delay_s)
-        await asyncio.to_thread(
-            queue.client.enqueue, engine.options_of(entry), job.name, payload, number
-        )
+        number = order.attempt + 1
+        job_id = f"{order.id.split('~')[0]}~{number}"
+        name = order.queue or job.queue
+        entry = Enqueued(job_id, job.name, order.payload, name, order.priority, delay_s)
+        arguments = engine.arguments_of(entry, number)
+        while True:
+            try:
+                await asyncio.to_thread(queue.client.enqueue, engine.options_of(entry), *arguments)
+                return
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("retry not enqueued yet", job_id=job_id, error=type(error).__name__)
+                await asyncio.sleep(OUTAGE_PAUSE_S)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -205,13 +259,17 @@ class Worker:
                 tasks.append(asyncio.create_task(self._repeat(db, periodic)))
             self._ready.set()
             await self._stopping.wait()
-            for task in tasks:
+            for task in (*tasks, *self._running):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            async with db.transaction() as session:
-                await release_all(session, self.worker_id)
-                mine = WorkerHeartbeat.worker_id == self.worker_id
-                await session.execute(delete(WorkerHeartbeat).where(mine))
+            await asyncio.gather(*tasks, *self._running, return_exceptions=True)
+            await self._guarded(self._sign_off(db))
+
+    async def _sign_off(self, db: Database) -> None:
+        """Give back the leases and look dead, so that others take over what still ran here."""
+        async with db.transaction() as session:
+            await release_all(session, self.worker_id)
+            mine = WorkerHeartbeat.worker_id == self.worker_id
+            await session.execute(update(WorkerHeartbeat).where(mine).values(seen_at=LONG_AGO))
 
     async def _beat(self, db: Database) -> None:
         async with db.transaction() as session:

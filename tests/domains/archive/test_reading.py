@@ -15,7 +15,6 @@ from healthvision.domains.archive.schemas import Incoming, Origin
 from healthvision.domains.audit import service as audit
 from healthvision.domains.audit.tables import AuditEvent
 from healthvision.domains.spaces import service as spaces
-from healthvision.domains.spaces.errors import SpaceNotFound
 from healthvision.domains.spaces.schemas import SpaceCreate, SpaceRead
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Forbidden
@@ -52,7 +51,7 @@ class TestReadInstances:
         with pytest.raises(StudyNotFound):
             await anext(service.read_instances(db, stranger, "default", answer.study_uid))
         nobody = replace(actor, permissions=frozenset())
-        with pytest.raises(SpaceNotFound):
+        with pytest.raises(Forbidden):
             await anext(service.read_instances(db, nobody, "default", answer.study_uid))
         reader = replace(actor, permissions=frozenset({"studies:read"}))
         with pytest.raises(Forbidden):

@@ -59,7 +59,7 @@ class TestRights:
             assert (await service.get(session, reader, "open")).slug == "open"
             with pytest.raises(Forbidden):
                 await service.get(session, reader, "open", "write")
-            with pytest.raises(SpaceNotFound):
+            with pytest.raises(Forbidden):
                 await service.get(session, nobody, "open")
 
     async def test_in_a_restricted_space_only_grants_count(

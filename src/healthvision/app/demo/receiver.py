@@ -52,8 +52,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Yield a receiver that listens on loopback."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """Yield a receiver that listens on loopback; port 0 takes a free one."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}/healthvision"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

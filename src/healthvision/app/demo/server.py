@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 
-from healthvision.app import accounts, schema
+from healthvision.app import accounts
 from healthvision.kernel.settings import CoreSettings
 
 START_S = 90.0
@@ -59,7 +59,7 @@ def _environment(folder: Path, url: str, port: int) -> dict[str, str]:
         "HV_PUBLIC_URL": url,
         "HV_PORT": str(port),
         "HV_HOST": "127.0.0.1",
-        "HV_NOTIFY_PRIVATE_ALLOW": '["127.0.0.0/8"]',
+        "HV_NOTIFY_PRIVATE_ALLOW": "127.0.0.0/8",
     }
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HV_")}
     return {**kept, **ours}
@@ -79,7 +79,6 @@ def running(folder: Path, wanted_port: int) -> Iterator[Server]:
     environment = _environment(folder, url, port)
     os.environ.update({k: v for k, v in environment.items() if k.startswith("HV_")})
     core = CoreSettings()
-    schema.upgrade(core.resolved_database_url())
     people = asyncio.run(accounts.demo_people(core))
     log = folder / "server.log"
     with log.open("wb") as out:

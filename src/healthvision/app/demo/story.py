@@ -37,6 +37,8 @@ class Plan:
 def run(plan: Plan) -> int:
     """Tell the story; returns the exit code (0 good, 1 something failed, 2 bad input)."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=170)
     if plan.data is not None and not plan.data.exists():
         console.print(f"demo: there is no {plan.data}")
         return 2

@@ -41,6 +41,14 @@ def _true(finding: Finding, visit: Visit) -> NoduleTruth | None:
     return min(hits, key=lambda h: h[0])[1] if hits else None
 
 
+def _name(finding: Finding) -> str:
+    """Return the finding in short: kind, side and zone without the size."""
+    region = (finding.location.get("region") or {}).get("en", "")
+    kind = finding.label.en.split(",")[0]
+    kind = " ".join(w for w in kind.split() if w != "mm" and not w.replace(".", "").isdigit())
+    return f"{kind}, {region.split(' (')[0]}" if region else kind
+
+
 def _confidence(finding: Finding) -> str:
     value = finding.confidence.value
     return "none given" if value is None else f"{value:.2f}"
@@ -53,7 +61,7 @@ def _row(visit: Visit, result: Result, finding: Finding) -> list[str]:
     else:
         true_size = f"{truth.mean_diameter_mm:.1f} mm {truth.kind}" if truth else "not in the truth"
     categories = ", ".join(f"{c.guideline} {c.value}" for c in finding.categories) or "-"
-    return [finding.label.en, _size(finding), true_size, categories, _confidence(finding)]
+    return [_name(finding), _size(finding), true_size, categories, _confidence(finding)]
 
 
 def _seconds(visit: Visit, result: Result) -> str:

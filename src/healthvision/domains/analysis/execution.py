@@ -38,8 +38,8 @@ from healthvision.domains.storage.ports import StoredObject
 from healthvision.formats.dicom.header import read_header
 from healthvision.formats.reports.words import Language
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.db import Database, Session
-from healthvision.kernel.errors import Busy, Problem
+from healthvision.kernel.db import Database, DatabaseUnavailable, Session
+from healthvision.kernel.errors import Busy, OutOfSpace, Problem
 from healthvision.kernel.events import publish
 from healthvision.kernel.sandbox import SandboxFailed
 from healthvision.kernel.security import Actor
@@ -163,21 +163,29 @@ async def _watch(db: Database, attempt: Attempt, pulse: _Pulse) -> None:
     written: tuple[float, str] | None = None
     while not pulse.stop.is_set():
         current = (pulse.progress, pulse.stage)
-        async with db.reading() as session:
-            mine = await repository.watch(session, attempt.task.id, attempt.fence)
-        if not mine:
-            pulse.stop.set()
-            return
-        if current != written:
-            async with db.transaction() as session:
-                await repository.note_progress(
-                    session, attempt.task.id, attempt.fence, current[0], current[1]
-                )
+        try:
+            await _look(db, attempt, pulse, None if current == written else current)
             written = current
+        except (DatabaseUnavailable, OutOfSpace) as problem:  # it passes; the run goes on
+            _log.warning("progress not written", task=str(attempt.task.id), problem=problem.code)
         for _ in range(10):
             if pulse.stop.is_set():
                 return
             await asyncio.sleep(_WATCH_S / 10)
+
+
+async def _look(
+    db: Database, attempt: Attempt, pulse: _Pulse, news: tuple[float, str] | None
+) -> None:
+    async with db.reading() as session:
+        mine = await repository.watch(session, attempt.task.id, attempt.fence)
+    if not mine:
+        pulse.stop.set()
+    elif news is not None:
+        async with db.transaction() as session:
+            await repository.note_progress(
+                session, attempt.task.id, attempt.fence, news[0], news[1]
+            )
 
 
 async def _stopped(db: Database, attempt: Attempt) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from healthvision.clinical.result import Finding, Priority, Result, Text
-from healthvision.kernel.schemas import Input, Read
+from healthvision.kernel.schemas import Input, Moment, Read
 
 TaskState = Literal["queued", "running", "done", "failed", "cancelled"]
 ParameterValue = str | int | float | bool
@@ -148,8 +148,8 @@ class ResultQuery(Input):
     confidence_max: float | None = Field(default=None, ge=0, le=1)
     study_date_from: str | None = Field(default=None, pattern=r"^\d{8}$")
     study_date_to: str | None = Field(default=None, pattern=r"^\d{8}$")
-    made_from: datetime | None = None
-    made_to: datetime | None = None
+    made_from: Moment | None = None
+    made_to: Moment | None = None
     current: bool = Field(default=False, description="True: leave out superseded versions.")
     cursor: str | None = Field(default=None, max_length=400)
     limit: int = Field(default=50, ge=1, le=1000)

@@ -35,10 +35,10 @@ Deleter = Annotated[Actor, requires("studies:delete")]
 Holder = Annotated[Actor, requires("studies:hold")]
 Exporter = Annotated[Actor, requires("studies:export", budget="presigned")]
 Text = Annotated[str, Query(max_length=200)]
-_BINARY: dict[int | str, dict[str, Any]] = {
+_ZIP: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The bytes",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The zip",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -148,7 +148,7 @@ async def list_instances(
     return Page[InstanceRead](items=found, next=None, total=len(found))
 
 
-@studies.get("/{study_id}/export", response_class=StreamingResponse, responses=_BINARY)
+@studies.get("/{study_id}/export", response_class=StreamingResponse, responses=_ZIP)
 async def export_study(
     request: Request,
     study_id: str,

@@ -18,6 +18,7 @@ from healthvision.kernel.http import (
     COMMON_RESPONSES,
     SessionDep,
     database_of,
+    error_responses,
     path_uuid,
     requires,
     router,
@@ -35,6 +36,12 @@ _BINARY: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The bytes",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_ORIGINAL: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The bytes, with the media type told at the upload",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -62,7 +69,7 @@ async def get_upload(upload_id: str, actor: Writer, session: SessionDep) -> Uplo
     return await service.get_upload(session, actor, path_uuid(upload_id))
 
 
-@uploads.post("/{upload_id}/complete", status_code=202)
+@uploads.post("/{upload_id}/complete", status_code=202, responses=error_responses(410))
 async def complete_upload(
     upload_id: str, end: UploadComplete, actor: Writer, session: SessionDep
 ) -> UploadRead:
@@ -70,7 +77,7 @@ async def complete_upload(
     return await service.complete_upload(session, actor, path_uuid(upload_id), end)
 
 
-@uploads.get("/{upload_id}/original", response_class=StreamingResponse, responses=_BINARY)
+@uploads.get("/{upload_id}/original", response_class=StreamingResponse, responses=_ORIGINAL)
 async def get_original(request: Request, upload_id: str, actor: Writer) -> StreamingResponse:
     """Get the original NIfTI or picture file, byte for byte."""
     found = await service.open_original(database_of(request), actor, path_uuid(upload_id))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from healthvision.kernel.schemas import Input, Read
+from healthvision.kernel.schemas import Input, Moment, Read
 
 Json = dict[str, Any]
 
@@ -253,7 +253,7 @@ class StudyChange(Input):
     """What an administrator may change on a study."""
 
     legal_hold: bool | None = None
-    retain_until: datetime | None = None
+    retain_until: Moment | None = None
 
 
 class StudyClose(Input):

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime
 
 from healthvision.domains.audit import service
 from healthvision.domains.audit.schemas import (
@@ -23,17 +22,17 @@ from healthvision.domains.audit.schemas import (
 from healthvision.kernel.errors import Invalid
 from healthvision.kernel.http import SessionDep, database_of, requires, router
 from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
-from healthvision.kernel.schemas import Page
+from healthvision.kernel.schemas import Moment, Page
 from healthvision.kernel.security import Actor
 
 audit_router = router("/v1/audit", "system")
 Reader = Annotated[Actor, requires("audit:read")]
 Word = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 ActionName = Annotated[str, Query(max_length=100, pattern=r"^[A-Za-z0-9_.*-]+$")]
-Since = Annotated[AwareDatetime, Query(alias="from", description="Start of the period.")]
-Until = Annotated[AwareDatetime, Query(alias="to", description="End of the period, excluded.")]
-MaybeSince = Annotated[AwareDatetime | None, Query(alias="from", description="Period start.")]
-MaybeUntil = Annotated[AwareDatetime | None, Query(alias="to", description="Its end, excluded.")]
+Since = Annotated[Moment, Query(alias="from", description="Start of the period.")]
+Until = Annotated[Moment, Query(alias="to", description="End of the period, excluded.")]
+MaybeSince = Annotated[Moment | None, Query(alias="from", description="Period start.")]
+MaybeUntil = Annotated[Moment | None, Query(alias="to", description="Its end, excluded.")]
 CSV_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {}}, "description": "CSV with a header line"}
 }

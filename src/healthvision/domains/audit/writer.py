@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision.domains.audit.errors import AuditUnavailable
 from healthvision.domains.audit.rows import RowValues, to_us
@@ -16,7 +16,7 @@ from healthvision.domains.audit.tables import AuditEvent
 from healthvision.kernel import strictjson
 from healthvision.kernel.clock import monotonic, new_id, now
 from healthvision.kernel.db import Database
-from healthvision.kernel.errors import OutOfSpace
+from healthvision.kernel.errors import Problem
 from healthvision.kernel.telemetry import logger
 
 MAX_BATCH = 1000
@@ -113,7 +113,7 @@ class AuditWriter:
             async with self.db.transaction() as session:
                 await session.execute(insert(AuditEvent), rows)
             self.commits += 1
-        except (DBAPIError, SQLAlchemyError, OutOfSpace, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, Problem, OSError, TimeoutError) as error:
             _log.error("audit rows not written", rows=len(rows), error=type(error).__name__)
             failure = error
         except BaseException:

@@ -46,6 +46,7 @@ from healthvision.kernel.http import (
     check_if_match,
     credentials_of,
     database_of,
+    error_responses,
     requires,
 )
 from healthvision.kernel.http import router as make_router
@@ -107,14 +108,14 @@ async def change_my_password(change: PasswordChange, actor: Known, request: Requ
     return Done()
 
 
-@router.post("/invites/accept")
+@router.post("/invites/accept", responses=error_responses(410))
 async def accept_invite(answer: InviteAccept, caller: Anybody, request: Request) -> Done:
     """Accept an invitation (no sign-in needed)."""
     await service.accept_invite(database_of(request), caller, answer)
     return Done()
 
 
-@router.post("/password-resets/complete")
+@router.post("/password-resets/complete", responses=error_responses(410))
 async def complete_password_reset(answer: PasswordReset, caller: Anybody, request: Request) -> Done:
     """Set a new password by a reset token (no sign-in needed)."""
     await service.complete_reset(database_of(request), caller, answer)

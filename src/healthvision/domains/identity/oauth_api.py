@@ -79,7 +79,8 @@ class OAuthRoute(APIRoute):
             try:
                 response = await original(EdgeRequest(plain.scope, plain.receive))
             except Problem as problem:
-                response = _refusal(problem)
+                to_a_person = self.response_class is HTMLResponse
+                response = _error_page(plain, problem) if to_a_person else _refusal(problem)
             for name, value in NO_STORE.items():
                 response.headers.setdefault(name, value)
             return response
@@ -318,6 +319,10 @@ _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/html": {}}, "description": "The page"},
     302: {"description": "Back to the client"},
     303: {"description": "Back to the client"},
+    **{
+        status: {"content": {"text/html": {}}, "description": "A page that says what is wrong"}
+        for status in (400, 401, 413, 422, 429, 503)
+    },
 }
 
 

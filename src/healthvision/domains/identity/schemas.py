@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from healthvision.kernel.schemas import Input, Read
+from healthvision.kernel.schemas import Input, Moment, Read
 
 
 def _printable(value: str) -> str:
@@ -231,7 +231,7 @@ class ApiKeyCreate(Input):
 
     name: Text = Field(examples=["PACS bridge"])
     scopes: list[Permission] = Field(default=[], max_length=200)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     service: bool = Field(
         default=False, description="A program's key that belongs to no person; scopes are needed."
     )

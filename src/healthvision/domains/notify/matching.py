@@ -23,8 +23,12 @@ def fields_match(wanted: Mapping[str, Sequence[str]], body: Mapping[str, Any]) -
 
 
 def category_reaches(least: str | None, body: Mapping[str, Any]) -> bool:
-    """Tell whether the event's category is the wanted one or higher; unknown is not."""
+    """Tell whether the event's category is the wanted one or higher; unknown is not.
+
+    The category stands in ``category``, or as 'guideline:category' in ``worst_category``.
+    """
     if least is None:
         return True
-    found = _RANK.get(str(body.get("category", "")).upper())
+    said = str(body.get("category") or body.get("worst_category") or "")
+    found = _RANK.get(said.rpartition(":")[2].upper())
     return found is not None and found >= _RANK[least]

@@ -44,8 +44,8 @@ async def get(
 ) -> SpaceRead:
     """Return a space in which the actor holds the right.
 
-    Raises SpaceNotFound for strangers and those without any right there, Forbidden for those
-    who may read it and want more.
+    Raises SpaceNotFound for strangers, and in a restricted space for those without any right
+    there; Forbidden for the organisation's own people who lack the right.
     """
     return SpaceRead.model_validate(await _row(session, actor, slug_or_id, right))
 
@@ -55,7 +55,7 @@ async def _row(session: Session, actor: Actor, slug_or_id: UUID | str, right: Ri
     if row is None:
         raise SpaceNotFound("there is no such space")
     held = _rights(actor, row, await repository.grants(session, actor.org_id, row.id))
-    if not held:
+    if row.restricted and not held:
         raise SpaceNotFound("there is no such space")
     if right not in held:
         raise Forbidden(f"this needs the right {right} in the space", right=right)

@@ -23,7 +23,7 @@ _PUT_BODY: dict[str, Any] = {
 }
 
 
-@routes.put("/{key:path}", status_code=201, openapi_extra=_PUT_BODY)
+@routes.put("/{key:path}", status_code=201, response_class=Response, openapi_extra=_PUT_BODY)
 async def put_blob(request: Request, key: str) -> Response:
     """Send the bytes of one part of an upload, with exactly the agreed size and type, once."""
     claims = _claims(request)

@@ -9,7 +9,6 @@ from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 import healthvision.kernel.db
-from sqlalchemy.dialects import postgresql
 revision = '0001'
 down_revision = None
 branch_labels: Any = None
