@@ -4,6 +4,7 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import requests
@@ -12,7 +13,7 @@ from schemathesis.core.failures import FailureGroup
 
 from tests.journeys.calls import MAKERS, SPARE
 from tests.journeys.fuzzing import Fuzzer, strategies
-from tests.journeys.operations import Operation, document, operations
+from tests.journeys.operations import Operation, body_schema, document, operations
 from tests.journeys.world import World
 
 CASES = int(os.environ.get("HV_TEST_API_CASES", "24"))
@@ -95,3 +96,39 @@ class TestEveryOperation:
         found = fuzzer.findings
         assert found.failures == {}, "\n\n".join(f"{k}\n{v}" for k, v in found.failures.items())
         assert found.cases >= 10_000, found.statuses
+
+
+PATCHES = [o for o in operations() if o.method == "PATCH"]
+TIMES = ("2030-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon")
+
+
+def _optional(operation: Operation) -> list[str]:
+    return list((body_schema(operation) or {}).get("properties", {}))
+
+
+def _times(operation: Operation) -> list[str]:
+    return [p["name"] for p in operation.parameters if "date-time" in str(p["schema"])]
+
+
+class TestEdges:
+    @pytest.mark.parametrize("operation", PATCHES, ids=lambda o: o.id)
+    def test_null_in_a_change_is_no_server_error(self, operation: Operation, world: World) -> None:
+        call = SPARE.get(operation.id, MAKERS[operation.id])(world)
+        for name in _optional(operation):
+            nulled = replace(call, json={name: None})
+            answer = nulled.send(world.http, "PATCH", operation.path, world.admin.headers)
+            assert answer.status_code in (200, 403, 409, 422), (name, answer.text)
+
+    @pytest.mark.parametrize(
+        "operation", [o for o in operations() if _times(o)], ids=lambda o: o.id
+    )
+    @pytest.mark.parametrize("text", TIMES)
+    def test_a_time_no_database_knows_is_refused(
+        self, operation: Operation, text: str, world: World
+    ) -> None:
+        call = MAKERS[operation.id](world)
+        for name in _times(operation):
+            timed = replace(call, query={**call.query, name: text})
+            answer = timed.send(world.http, operation.method, operation.path, world.admin.headers)
+            assert answer.status_code == 422, (name, answer.text)
+            assert name in answer.json()["detail"]

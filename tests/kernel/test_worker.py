@@ -3,7 +3,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import pytest
 
 from healthvision.app.assembly import register
 from healthvision.kernel import engine, jobs
-from healthvision.kernel.db import Database, Session
+from healthvision.kernel.db import Database, DatabaseUnavailable, Session
 from healthvision.kernel.errors import Busy, Invalid
 from healthvision.kernel.events import Event, publish
 from healthvision.kernel.jobs import Job, JobContext, JobQueue, Periodic
@@ -34,6 +34,7 @@ class Ledger:
     """What ran, in order."""
 
     ran: list[str] = field(default_factory=list)
+    released: bool = False
 
     async def note(self, context: JobContext, payload: Mapping[str, Any]) -> None:
         self.ran.append(str(payload["text"]))
@@ -46,6 +47,17 @@ class Ledger:
         self.ran.append(f"try {context.attempt}")
         if context.attempt < 3:
             raise Busy("not yet")
+
+    async def away_six_times(self, context: JobContext, payload: Mapping[str, Any]) -> None:
+        self.ran.append(f"away {context.attempt}")
+        if context.attempt <= 6:
+            raise DatabaseUnavailable("restarting")
+        self.ran.append("back")
+
+    async def hold(self, context: JobContext, payload: Mapping[str, Any]) -> None:
+        self.ran.append(f"held by {context.worker_id}")
+        if not self.released:
+            await asyncio.sleep(3600)
 
     async def failed(self, context: JobContext, payload: Mapping[str, Any]) -> None:
         self.ran.append(f"failed: {payload['error']}")
@@ -77,6 +89,8 @@ def lamp(ledger: Ledger) -> Sequence[Module]:
                 Job("lamp.note", ledger.note),
                 Job("lamp.refuse", ledger.refuse, on_failed=ledger.failed),
                 Job("lamp.busy", ledger.busy_twice, first_delay_s=0.1),
+                Job("lamp.away", ledger.away_six_times, attempts=1, first_delay_s=0.01),
+                Job("lamp.hold", ledger.hold),
             ],
             periodics=[Periodic("lamp.tick", 0.2, ledger.tick)],
             subscriptions={LampLit: [ledger.on_lamp]},
@@ -99,8 +113,11 @@ async def engine_db(
 
 
 @pytest.fixture
-def worker(engine_db: tuple[Database, str], lamp: Sequence[Module]) -> Iterator[Worker]:
+def new_worker(
+    engine_db: tuple[Database, str], lamp: Sequence[Module]
+) -> Iterator[Callable[[], Worker]]:
     _, url = engine_db
+    made: list[Worker] = []
 
     @asynccontextmanager
     async def open_database() -> AsyncIterator[Database]:
@@ -112,10 +129,19 @@ def worker(engine_db: tuple[Database, str], lamp: Sequence[Module]) -> Iterator[
         await db.close()
         queue.close()
 
-    running = Worker(CoreSettings(), open_database)
-    running.start()
-    yield running
-    running.stop()
+    def make() -> Worker:
+        made.append(Worker(CoreSettings(), open_database))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for running in made:
+        running.stop()
+
+
+@pytest.fixture
+def worker(new_worker: Callable[[], Worker]) -> Worker:
+    return new_worker()
 
 
 class TestWorker:
@@ -167,3 +193,42 @@ class TestWorker:
 
     async def test_repeats_periodic_work(self, worker: Worker, ledger: Ledger) -> None:
         await asyncio.to_thread(ledger.wait_for, "tick")
+
+    async def test_an_outage_of_the_database_uses_up_no_tries(
+        self, engine_db: tuple[Database, str], worker: Worker, ledger: Ledger
+    ) -> None:
+        db, _ = engine_db
+        async with db.transaction() as session:
+            await jobs.enqueue(session, "lamp.away", {})
+        await asyncio.to_thread(ledger.wait_for, "back")
+        assert [r for r in ledger.ran if r.startswith("away")] == [f"away {n}" for n in range(1, 8)]
+
+    async def test_a_retry_keeps_its_queue_and_priority(
+        self, engine_db: tuple[Database, str], worker: Worker, ledger: Ledger
+    ) -> None:
+        db, _ = engine_db
+        async with db.transaction() as session:
+            await jobs.enqueue(session, "lamp.busy", {}, job_id="urgent-one", priority=1)
+        await asyncio.to_thread(ledger.wait_for, "try 3")
+        queue = db.resources.get(JobQueue)  # type: ignore[type-abstract]
+        assert isinstance(queue, engine.EngineQueue)
+        (again,) = queue.client.list_workflows(workflow_ids=["urgent-one~2"])
+        assert (again.queue_name, again.priority) == ("default", 1)
+
+    async def test_a_job_of_a_stopped_worker_is_taken_over(
+        self,
+        engine_db: tuple[Database, str],
+        new_worker: Callable[[], Worker],
+        ledger: Ledger,
+    ) -> None:
+        db, _ = engine_db
+        first = new_worker()
+        async with db.transaction() as session:
+            await jobs.enqueue(session, "lamp.hold", {})
+        await asyncio.to_thread(ledger.wait_for, f"held by {first.worker_id}")
+        started = time.monotonic()
+        await asyncio.to_thread(first.stop)
+        assert time.monotonic() - started < 15
+        ledger.released = True
+        second = await asyncio.to_thread(new_worker)
+        await asyncio.to_thread(ledger.wait_for, f"held by {second.worker_id}")

@@ -5,24 +5,28 @@ import asyncio
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from healthvision.app import schema
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
 from healthvision.app.system import router as system_router
-from healthvision.kernel.db import Database
+from healthvision.kernel.clock import monotonic
+from healthvision.kernel.db import Database, trouble_of
 from healthvision.kernel.settings import CoreSettings
 from healthvision.kernel.telemetry import UP, logger
 from healthvision.kernel.worker import Worker
 
 _log = logger("app.roles")
+DATABASE_S = 120.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -75,15 +79,31 @@ async def serve_api(
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
+def prepare(core: CoreSettings) -> None:
+    """Bring the schema up to date; waits while the database is not there yet."""
+    end = monotonic() + DATABASE_S
+    while True:
+        try:
+            schema.upgrade(core.resolved_database_url())
+            return
+        except (DBAPIError, OSError) as error:
+            if trouble_of(error) is None and not isinstance(error, OperationalError):
+                raise
+            if monotonic() > end:
+                raise
+            _log.warning("waiting for the database", reason=type(error).__name__)
+            time.sleep(1.0)
+
+
 def run_api(core: CoreSettings) -> None:
     """Run the role 'api' until SIGINT or SIGTERM."""
-    schema.upgrade(core.resolved_database_url())
+    prepare(core)
     asyncio.run(serve_api(core, bind(core.host, core.port)))
 
 
 def run_worker(core: CoreSettings) -> None:
     """Run the role 'worker' until SIGINT or SIGTERM."""
-    schema.upgrade(core.resolved_database_url())
+    prepare(core)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -98,7 +118,7 @@ def run_worker(core: CoreSettings) -> None:
 
 def run_all(core: CoreSettings, on_ready: Callable[[], Any] | None = None) -> None:
     """Run API and one worker in this process until SIGINT or SIGTERM."""
-    schema.upgrade(core.resolved_database_url())
+    prepare(core)
     listener = bind(core.host, core.port)
     worker = new_worker(core)
     worker.start()

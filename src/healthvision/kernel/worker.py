@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dbos import DBOS
@@ -220,10 +221,12 @@ class Worker:
         job_id = f"{order.id.split('~')[0]}~{number}"
         name = order.queue or job.queue
         entry = Enqueued(job_id, job.name, order.payload, name, order.priority, delay_s)
-        arguments = engine.arguments_of(entry, number)
+        put = partial(
+            queue.client.enqueue, engine.options_of(entry), *engine.arguments_of(entry, number)
+        )
         while True:
             try:
-                await asyncio.to_thread(queue.client.enqueue, engine.options_of(entry), *arguments)
+                await asyncio.to_thread(put)
                 return
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("retry not enqueued yet", job_id=job_id, error=type(error).__name__)

@@ -144,9 +144,10 @@ async def change_study(
 ) -> StudyDetail:
     """Set or lift a legal hold or a retention time."""
     study = await visible_study(session, actor, study_id)
-    after = change.model_dump(exclude_unset=True, mode="json")
+    names = change.model_fields_set - ({"legal_hold"} if change.legal_hold is None else set())
+    after = change.model_dump(include=names, mode="json")
     before = {n: _plain(getattr(study, n)) for n in after}
-    for name in change.model_fields_set:
+    for name in names:
         setattr(study, name, getattr(change, name))
     await session.flush()
     await _record(session, actor, "archive.study_changed", study, before=before, after=after)

@@ -250,10 +250,12 @@ class InstanceRead(Read):
 
 
 class StudyChange(Input):
-    """What an administrator may change on a study."""
+    """What an administrator may change on a study; absent fields stay as they are."""
 
-    legal_hold: bool | None = None
-    retain_until: Moment | None = None
+    legal_hold: bool | None = Field(default=None, description="null: stays as it is.")
+    retain_until: Moment | None = Field(
+        default=None, description="Not deleted before this time; null lifts it."
+    )
 
 
 class StudyClose(Input):
