@@ -4,13 +4,8 @@
 import sys
 import tempfile
 
-from alembic import command
-
 from healthvision.app import schema
 
 number, message = sys.argv[1], sys.argv[2]
 with tempfile.TemporaryDirectory() as folder:
-    url = f"sqlite:///{folder}/m.db"
-    with schema._one_at_a_time(url) as connection:
-        command.upgrade(schema._config(connection), "head")
-    schema.write_revision(url, message, number)
+    schema.write_revision(f"sqlite:///{folder}/m.db", message, number)

@@ -11,16 +11,21 @@ from healthvision.kernel import engine
 from healthvision.kernel.db import Base, sync_url
 
 
+def _drift(url: str) -> list[str]:
+    """Differences but those of tables that other tests of this process made up."""
+    return [d for d in schema.drift(url) if "test_" not in d]
+
+
 class TestUpgrade:
     def test_an_empty_database_gets_the_tables_of_the_code(self, empty_url: str) -> None:
         schema.upgrade(empty_url)
         assert schema.current(empty_url) == schema.head()
-        assert schema.drift(empty_url) == []
+        assert _drift(empty_url) == []
 
     def test_several_at_once_do_not_disturb_each_other(self, empty_url: str) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(schema.upgrade, [empty_url] * 4))
-        assert schema.drift(empty_url) == []
+        assert _drift(empty_url) == []
 
     def test_a_second_time_changes_nothing(self, empty_url: str) -> None:
         schema.upgrade(empty_url)

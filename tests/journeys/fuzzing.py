@@ -34,6 +34,10 @@ Case = schemathesis.Case[Any]
 Cases = SearchStrategy[Case]
 
 
+class _TimeOver(BaseException):
+    """Ends a run at once; hypothesis would look for a smaller example of any Exception."""
+
+
 @dataclass
 class Findings:
     """How many cases ran with which status, and each kind of failure with one example."""
@@ -85,13 +89,14 @@ class Fuzzer:
         )
         @hypothesis.given(case=strategy)
         def each(case: Case) -> None:
-            if time.monotonic() < until:
-                self.check(case, label)
+            if time.monotonic() > until:
+                raise _TimeOver
+            self.check(case, label)
 
         try:
             each()
-        except hypothesis.errors.Unsatisfiable:
-            return  # nothing in this operation can be made wrong
+        except (_TimeOver, hypothesis.errors.Unsatisfiable):
+            return  # the latter: nothing in this operation can be made wrong
 
 
 def strategies(operation: Any, call: Call) -> list[Cases]:

@@ -45,7 +45,7 @@ def _fuzz(
     left = len(operations())
     for operation in operations():
         now = time.monotonic()
-        until = now + (end - now) / left * 4
+        until = now + (end - now) / left * 2
         left -= 1
         target = schema[operation.path][operation.method]
         call = SPARE.get(operation.id, MAKERS[operation.id])(world)
@@ -132,3 +132,12 @@ class TestEdges:
             answer = timed.send(world.http, operation.method, operation.path, world.admin.headers)
             assert answer.status_code == 422, (name, answer.text)
             assert name in answer.json()["detail"]
+
+    @pytest.mark.parametrize("path", sorted({o.path for o in operations()}))
+    def test_a_method_that_is_not_there_is_405_and_names_those_that_are(
+        self, path: str, world: World
+    ) -> None:
+        answer = world.http.request("TRACE", path.replace("{", "").replace("}", ""))
+        assert answer.status_code == 405
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["allow"]

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -18,6 +19,7 @@ from tests.journeys.chests import LARGE_NODULES, analysed, opened, uploaded
 from tests.journeys.world import World
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+NIBABEL: Any = nibabel  # it has no types
 SEED = 823
 ONE = replace(LARGE_NODULES, wishes=(("solid", "isolated", 18.0),))
 
@@ -51,7 +53,7 @@ def nifti(
     to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
     rigid = np.eye(4)
     rigid[:3, :3] = turn
-    image = nibabel.Nifti1Image(volume.voxels.transpose(2, 1, 0), _xyz(to_ras @ rigid, truth))
+    image = NIBABEL.Nifti1Image(volume.voxels.transpose(2, 1, 0), _xyz(to_ras @ rigid, truth))
     changes = np.array([[order.index(a), -1 if a in flips else 1] for a in range(3)], float)
     return bytes(image.as_reoriented(changes).to_bytes())
 
@@ -91,7 +93,7 @@ class TestSides:
         assert ml(result, "right") == pytest.approx(truth.right_ml, rel=0.04)
         assert abs(truth.left_ml - truth.right_ml) > 0.1 * truth.right_ml  # or it proves nothing
         nodule = truth.nodules[0]
-        where = CASES[name]["turn"] @ np.array(nodule.centre)  # type: ignore[operator]
+        where = CASES[name]["turn"] @ np.array(nodule.centre)
         found = [f for f in result.findings if f.location.position_lps_mm is not None]
         near = [
             f for f in found if np.linalg.norm(np.array(f.location.position_lps_mm) - where) < 6.0
@@ -114,9 +116,9 @@ class TestSides:
 
 
 def test_the_files_here_are_what_their_names_say(truth: ChestPhantom) -> None:
-    plain = nibabel.Nifti1Image.from_bytes(nifti(truth, turn=np.eye(3), flips=(), order=(0, 1, 2)))
-    flipped = nibabel.Nifti1Image.from_stream(
+    plain = NIBABEL.Nifti1Image.from_bytes(nifti(truth, turn=np.eye(3), flips=(), order=(0, 1, 2)))
+    flipped = NIBABEL.Nifti1Image.from_stream(
         io.BytesIO(nifti(truth, turn=np.eye(3), flips=(0,), order=(0, 1, 2)))
     )
-    assert nibabel.aff2axcodes(plain.affine) == ("L", "P", "S")
-    assert nibabel.aff2axcodes(flipped.affine) == ("R", "P", "S")
+    assert NIBABEL.aff2axcodes(plain.affine) == ("L", "P", "S")
+    assert NIBABEL.aff2axcodes(flipped.affine) == ("R", "P", "S")

@@ -222,7 +222,7 @@ class TestWorker:
         ledger: Ledger,
     ) -> None:
         db, _ = engine_db
-        first = new_worker()
+        first = await asyncio.to_thread(new_worker)
         async with db.transaction() as session:
             await jobs.enqueue(session, "lamp.hold", {})
         await asyncio.to_thread(ledger.wait_for, f"held by {first.worker_id}")

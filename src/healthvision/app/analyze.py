@@ -72,7 +72,8 @@ def _tell(console: Console, result: Result, folder: Path | None) -> None:
             f"- {finding.label.en}, {finding.location.region.en}: {sizes}; {kinds}; {sure}"
         )
     for measurement in result.measurements:
-        console.print(f"  {measurement.label.en}: {measurement.value:.1f} {measurement.unit}")
+        unit = "HU" if measurement.unit == "[hnsf'U]" else measurement.unit
+        console.print(f"  {measurement.label.en}: {measurement.value:.1f} {unit}")
     console.print("AI result, unverified. Decision support, not a diagnosis.")
     if folder is not None:
         console.print(f"Written to {folder}")

@@ -2,6 +2,7 @@
 """Brings a database to the schema of this version: Alembic for the rooms, then the job engine."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,38 +37,49 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 @contextmanager
-def _one_at_a_time(url: str) -> Iterator[Connection]:
-    """Open a connection while no other process migrates the same database."""
+def _one_at_a_time(url: str) -> Iterator[None]:
+    """Keep other processes from migrating the same database.
+
+    On PostgreSQL nobody waits inside a transaction: the engine's CREATE INDEX CONCURRENTLY waits
+    for every open one, and a waiting process would hold it for ever.
+    """
     prepare_sqlite(url)
     parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        with Path(f"{parsed.database}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        return
+    db = create_engine(sync_url(url), isolation_level="AUTOCOMMIT")
+    try:
+        with db.connect() as connection:
+            while not connection.scalar(text(f"select pg_try_advisory_lock({ADVISORY_LOCK})")):
+                time.sleep(0.2)
+            yield
+            connection.execute(text(f"select pg_advisory_unlock({ADVISORY_LOCK})"))
+    finally:
+        db.dispose()
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
     db = create_engine(sync_url(url))
     try:
-        if parsed.get_backend_name() == "sqlite":
-            with Path(f"{parsed.database}.lock").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                with db.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-                    yield connection
-                    connection.commit()
-        else:
-            with db.connect() as connection:
-                connection.execute(text(f"select pg_advisory_lock({ADVISORY_LOCK})"))
-                try:
-                    yield connection
-                    connection.commit()
-                finally:
-                    connection.rollback()
-                    connection.execute(text(f"select pg_advisory_unlock({ADVISORY_LOCK})"))
+        with db.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            yield connection
+            connection.commit()
     finally:
         db.dispose()
 
 
 def upgrade(url: str) -> None:
     """Create or upgrade all tables; safe to call from several processes at once."""
-    with _one_at_a_time(url) as connection:
-        if _revision(connection) != head():
-            command.upgrade(_config(connection), "head")
-            connection.commit()
+    with _one_at_a_time(url):
+        with _connected(url) as connection:
+            if _revision(connection) != head():
+                command.upgrade(_config(connection), "head")
         engine.migrate(url)
 
 
@@ -114,6 +126,8 @@ def _is_foreign(difference: object, ours: set[str]) -> bool:
 
 
 def write_revision(url: str, message: str, number: str) -> None:
-    """Write a new migration from what the code's tables have over a database (developers)."""
-    with _one_at_a_time(url) as connection:
+    """Bring a database to the head and write a migration from what the tables have over it."""
+    with _connected(url) as connection:
+        command.upgrade(_config(connection), "head")
+    with _connected(url) as connection:
         command.revision(_config(connection), message, autogenerate=True, rev_id=number)

@@ -7,6 +7,7 @@ clients otherwise fails with 'database is locked' whatever the time-out. Reads u
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,13 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, TypeDecorator, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -155,26 +162,30 @@ class Database:
         self.url = url
         self.resources = resources or Resources()
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        options: dict[str, Any] = {
-            "pool_size": pool_size,
-            "max_overflow": pool_size,
-            "hide_parameters": True,  # errors are logged, and parameters are people's data
-        }
+        self.engine = self._new_engine(pool_size)
+        self._read_engine = self.engine.execution_options(**{READ_ONLY: True})
+        self._reserve = self._new_engine(1)
+
+    def _new_engine(self, pool_size: int) -> AsyncEngine:
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
-        self.engine = create_async_engine(async_url(url), **options)
+        engine = create_async_engine(async_url(self.url), **options)
         if self.is_sqlite:
-            _configure_sqlite(self.engine)
-        self._read_engine = self.engine.execution_options(**{READ_ONLY: True})
+            _configure_sqlite(engine)
+        return engine
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Session]:
         """Open a writing session; commits at the end of the block, rolls back on any error.
 
+        ``reserved``: on a connection kept for work that others wait for while they hold
+        connections themselves (the audit writer); else all could wait for each other.
         Raises OutOfSpace when the database's disk is full, DatabaseUnavailable when the database
         does not answer or stays locked.
         """
-        session = AsyncSession(self.engine, expire_on_commit=False)
+        engine = self._reserve if reserved else self.engine
+        session = AsyncSession(engine, expire_on_commit=False)
         session.info["resources"] = self.resources
         try:
             yield session
@@ -208,6 +219,7 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+        await self._reserve.dispose()
 
 
 async def _rolled_back(session: Session) -> None:
@@ -229,9 +241,13 @@ def trouble_of(error: BaseException) -> Problem | None:
     text = str(error.orig)
     if any(words in text for words in _FULL):
         return _full()
-    if error.connection_invalidated or any(words in text for words in _AWAY):
+    if isinstance(error, IntegrityError | ProgrammingError | DataError | NotSupportedError):
+        return None
+    known = _by_state(getattr(error.orig, "sqlstate", None))
+    away = error.connection_invalidated or any(words in text for words in _AWAY)
+    if known is None and (away or not isinstance(error.orig, sqlite3.Error)):
         return DatabaseUnavailable("the database does not answer now", retry_after=2)
-    return _by_state(getattr(error.orig, "sqlstate", None))
+    return known
 
 
 def _by_state(state: str | None) -> Problem | None:

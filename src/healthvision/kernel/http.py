@@ -87,6 +87,16 @@ class RateLimiter(Protocol):
         ...
 
 
+class RefusalLog(Protocol):
+    """Keeps what callers were denied; ``audit`` provides it."""
+
+    async def refused(
+        self, actor: Actor, problem: Problem, *, route: str, parameters: Mapping[str, str]
+    ) -> None:
+        """Record a 403 or 404; ``route``: method and template, ``parameters``: of the path."""
+        ...
+
+
 class Credentials(BaseModel):
     """What an authenticator may look at."""
 
@@ -327,9 +337,25 @@ class FieldErrors(Invalid):
 _BY_STATUS: dict[int, type[Problem]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed}
 
 
-async def _on_problem(_request: Request, error: Exception) -> Response:
+async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
+    try:
+        await _log_refusal(request, error)
+    except Problem as unavailable:  # what cannot be recorded is not answered
+        return problem_response(unavailable)
     return problem_response(error)
+
+
+async def _log_refusal(request: Request, problem: Problem) -> None:
+    """Tell the log of refusals who was denied what; the request's transaction has ended."""
+    actor: Actor | None = getattr(request.state, "actor", None)
+    resources = database_of(request).resources
+    if actor is None or problem.status not in (403, 404) or not resources.has(RefusalLog):
+        return
+    log = resources.get(RefusalLog)  # type: ignore[type-abstract]
+    route = str(getattr(request.scope.get("route"), "path", "unmatched"))
+    parameters = {k: str(v) for k, v in request.path_params.items()}
+    await log.refused(actor, problem, route=f"{request.method} {route}", parameters=parameters)
 
 
 async def _on_validation(_request: Request, error: Exception) -> Response:

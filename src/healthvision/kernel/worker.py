@@ -30,6 +30,7 @@ from healthvision.kernel.jobs import (
     Enqueued,
     Job,
     JobContext,
+    JobHandler,
     JobQueue,
     JobRegistry,
     Periodic,
@@ -116,7 +117,7 @@ class Worker:
         DBOS.destroy(destroy_registry=True)
         if self._connections is not None:
             self._connections.dispose()
-        if self._stopping is not None:
+        if self._stopping is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
             self._thread.join(timeout=30)
@@ -184,9 +185,22 @@ class Worker:
             await self._enqueue_retry(db, job, order, outcome.retry_in)
             return _Outcome()
         if outcome.error is not None and job.on_failed is not None:
-            await self._guarded(job.on_failed(context, {**arguments, "error": outcome.error}))
+            await self._tell_failure(job.on_failed, context, {**arguments, "error": outcome.error})
         JOBS.labels(order.name, "failed" if outcome.error else "done").inc()
         return outcome
+
+    async def _tell_failure(
+        self, on_failed: JobHandler, context: JobContext, said: Mapping[str, Any]
+    ) -> None:
+        """Run a job's last word; waits while the database is away."""
+        while True:
+            try:
+                return await on_failed(context, said)
+            except DatabaseUnavailable:
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+            except Exception as error:
+                _log.error("background work failed", exc_info=error)
+                return
 
     async def _attempt(
         self, job: Job, context: JobContext, arguments: Mapping[str, Any]

@@ -2,20 +2,25 @@
 """Writing rows: with the act, in groups before a read, and not at all when it cannot be."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import uuid4
 
+import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.audit.errors import AuditUnavailable
 from healthvision.domains.audit.schemas import AuditEventRead, EventFilter, Outcome
 from healthvision.domains.audit.settings import AuditSettings
+from healthvision.domains.audit.tables import AuditEvent
 from healthvision.domains.audit.writer import AuditWriter
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Busy
 from healthvision.kernel.security import Actor
 from healthvision.kernel.telemetry import request_id_var
+from tests.support.auth import TableAuthenticator
 
 
 async def events(db: Database, actor: Actor) -> list[AuditEventRead]:
@@ -198,3 +203,62 @@ class TestRecordPixels:
             await session.execute(text("ALTER TABLE audit_gone RENAME TO audit_events"))
         await audit.record_pixels(db, actor, study)
         assert len(await events(db, actor)) == 1
+
+
+class TestRefusals:
+    async def test_a_missing_right_is_recorded(
+        self,
+        db: Database,
+        actor: Actor,
+        client: httpx.AsyncClient,
+        authenticator: TableAuthenticator,
+    ) -> None:
+        authenticator.actors["weak"] = replace(actor, permissions=frozenset())
+        answer = await client.get("/v1/audit/events", headers={"x-test-actor": "weak"})
+        assert answer.status_code == 403
+        (row,) = await _rows(db, "access.refused")
+        assert (row.outcome, row.actor_id, row.org_id) == ("refused", actor.id, actor.org_id)
+
+    async def test_an_attempt_on_another_organisation_is_a_security_event(
+        self, db: Database, actor: Actor, stranger: Actor, client: httpx.AsyncClient
+    ) -> None:
+        theirs, nobodys = uuid4(), uuid4()
+        await audit.record_now(db, stranger, "x.thing_made", theirs, outcome="success")
+        for wanted in (theirs, nobodys):
+            answer = await client.get(f"/v1/audit/proof/{wanted}")
+            assert answer.status_code == 404
+        (row,) = await _rows(db, "access.foreign_tenant")
+        assert (row.category, row.subject, row.org_id) == ("security", str(theirs), actor.org_id)
+        assert [r.subject for r in await _rows(db, "access.not_found")] == [str(nobodys)]
+
+    async def test_nothing_is_answered_when_it_cannot_be_recorded(
+        self,
+        db: Database,
+        actor: Actor,
+        client: httpx.AsyncClient,
+        authenticator: TableAuthenticator,
+    ) -> None:
+        authenticator.actors["weak"] = replace(actor, permissions=frozenset())
+        async with db.transaction() as session:
+            await session.execute(text("alter table audit_events rename to hidden_events"))
+        answer = await client.get("/v1/audit/events", headers={"x-test-actor": "weak"})
+        assert answer.status_code == 503
+
+
+class TestManyReaders:
+    async def test_readers_that_hold_every_connection_still_get_their_audit_rows(
+        self, db: Database, actor: Actor
+    ) -> None:
+        async def read() -> None:
+            async with db.reading() as session:
+                await session.execute(text("select 1"))
+                await audit.record_read(db, actor, "archive.study_read", uuid4(), kind="study")
+
+        await asyncio.gather(*(read() for _ in range(40)))  # the pool has 5, and 5 more
+        assert len(await _rows(db, "archive.study_read")) == 40
+
+
+async def _rows(db: Database, action: str) -> Sequence[AuditEvent]:
+    async with db.reading() as session:
+        found = select(AuditEvent).where(AuditEvent.action == action)
+        return (await session.scalars(found)).all()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Doors to tasks, rules and batches; results have their own in ``result_api.py``."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -232,5 +233,7 @@ async def get_batch_summary(
     if format == "csv":
         return Response("\ufeff" + service.summary_csv(items), media_type="text/csv; charset=utf-8")
     if format == "html":
-        return Response(service.summary_html(items, language), media_type="text/html")
-    return Response(service.summary_pdf(items, language), media_type="application/pdf")
+        page = await asyncio.to_thread(service.summary_html, items, language)
+        return Response(page, media_type="text/html")
+    printed = await asyncio.to_thread(service.summary_pdf, items, language)
+    return Response(printed, media_type="application/pdf")

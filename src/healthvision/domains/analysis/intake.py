@@ -3,6 +3,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ MAX_FILES = 100_000
 MAX_FILE_BYTES = 500_000_000
 MAX_EXPANDED_BYTES = 8_000_000_000
 MAX_RATIO = 100
+_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
 
 
@@ -75,31 +77,24 @@ def _take_file(path: Path, intake: Intake, modality: str) -> None:
 
 
 def _take_zip(path: Path, intake: Intake, modality: str) -> None:
+    """Take the files of a zip. It stays open while its readers live: opening it costs its index."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         raise UnreadableInput(f"{path.name}: the zip is damaged", file=path.name) from None
+    infos = [info for info in archive.infolist() if not info.is_dir()]
     _check_zip(path, infos)
-    with zipfile.ZipFile(path) as archive:
-        for info in infos:
-            try:
-                data = archive.read(info)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-                intake.skipped.append((Path(info.filename).name, type(error).__name__))
-                continue
-            _take(
-                Path(info.filename).name,
-                partial(_zipped, path, info.filename),
-                intake,
-                modality,
-                data,
-            )
-
-
-def _zipped(path: Path, name: str) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(name)
+    for info in infos:
+        name = Path(info.filename).name
+        if info.file_size > MAX_FILE_BYTES:
+            intake.skipped.append((name, f"over the limit of {MAX_FILE_BYTES} bytes"))
+            continue
+        try:
+            data = archive.read(info)
+        except _BROKEN as error:
+            intake.skipped.append((name, type(error).__name__))
+            continue
+        _take(name, partial(archive.read, info), intake, modality, data)
 
 
 def _check_zip(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:

@@ -2,7 +2,9 @@
 """The plug of the audit room."""
 
 from healthvision.domains.audit import api, jobs, service
+from healthvision.domains.audit.refusals import Refusals
 from healthvision.kernel.db import Database
+from healthvision.kernel.http import RefusalLog
 from healthvision.kernel.jobs import Periodic
 from healthvision.kernel.module import Module
 from healthvision.kernel.settings import CoreSettings
@@ -10,6 +12,7 @@ from healthvision.kernel.settings import CoreSettings
 
 async def _start(db: Database, _core: CoreSettings) -> None:
     service.writer_of(db)
+    db.resources.put(RefusalLog, Refusals(db))  # type: ignore[type-abstract]
 
 
 MODULE = Module(

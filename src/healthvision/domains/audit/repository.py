@@ -191,6 +191,13 @@ async def find(session: Session, org_id: UUID, event_id: UUID) -> AuditEvent | N
     return await session.scalar(select(AuditEvent).where(*mine))
 
 
+async def is_foreign(session: Session, org_id: UUID, subjects: Sequence[str]) -> bool:
+    """Tell whether a subject is known of other organisations, and not of this one."""
+    known = select(AuditEvent.org_id).where(AuditEvent.subject.in_(subjects)).distinct()
+    owners = set((await session.scalars(known)).all())
+    return bool(owners) and org_id not in owners
+
+
 def _like(pattern: str) -> str:
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")

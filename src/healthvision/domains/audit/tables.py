@@ -29,6 +29,7 @@ class AuditEvent(Base):
         ),
         Index("ix_audit_events_org_at", "org_id", "at_us", "id"),
         Index("ix_audit_events_org_subject", "org_id", "subject"),
+        Index("ix_audit_events_subject", "subject"),  # finds attempts on other organisations
         Index("ix_audit_events_org_patient", "org_id", "patient_id"),
     )
 

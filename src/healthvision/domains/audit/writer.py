@@ -110,7 +110,7 @@ class AuditWriter:
         rows = [row for waiting in batch for row in waiting.rows]
         failure: Exception | None = None
         try:
-            async with self.db.transaction() as session:
+            async with self.db.transaction(reserved=True) as session:
                 await session.execute(insert(AuditEvent), rows)
             self.commits += 1
         except (SQLAlchemyError, Problem, OSError, TimeoutError) as error:

@@ -36,6 +36,7 @@ from healthvision.interfaces.dicomweb.transcode import (
     inflated_value,
     to_explicit,
 )
+from healthvision.kernel.apart import ChildLost, ChildProcesses
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import NotAcceptable, NotFound
 from healthvision.kernel.http import database_of
@@ -89,13 +90,23 @@ class Target:
 
 
 class Decoders:
-    """Lets few decoding jobs run at once, each in a thread."""
+    """Lets few decoding jobs run at once: in a thread, or apart when a decoder in C is at work."""
 
     def __init__(self) -> None:
         self._gate = asyncio.Semaphore(_DECODERS)
+        self._children = ChildProcesses(_DECODERS)
 
-    async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a function that takes processor time and memory."""
+    async def run(self, function: Callable[..., T], *arguments: object, apart: bool = False) -> T:
+        """Run a function that takes processor time and memory.
+
+        ``apart``: in a child process, since some decoders end their process on damaged input.
+        Raises CannotDecode.
+        """
+        if apart:
+            try:
+                return await self._children.run(function, *arguments)
+            except ChildLost as lost:
+                raise CannotDecode(lost.detail) from None
         async with self._gate:
             return await asyncio.to_thread(functools.partial(function, *arguments))
 
@@ -178,7 +189,7 @@ async def _single(request: Request, db: Database, ref: InstanceRef, syntax: str)
 
 async def _transcoded(db: Database, ref: InstanceRef) -> bytes:
     data = await archive.read_bytes(db, ref)
-    return await decoders_of(db).run(to_explicit, data)
+    return await decoders_of(db).run(to_explicit, data, apart=ref.encapsulated)
 
 
 def _media_and_place(ref: InstanceRef, syntax: str, root: str) -> tuple[str, str]:
@@ -277,7 +288,9 @@ class _FrameSource:
             return b"".join(pieces)
         if self._data is None:
             self._data = await archive.read_bytes(self.db, self.ref)
-        return await decoders_of(self.db).run(frame_as_explicit, self._data, number - 1)
+        return await decoders_of(self.db).run(
+            frame_as_explicit, self._data, number - 1, apart=self.ref.encapsulated
+        )
 
     async def parts(self, numbers: Sequence[int], media: str, place: str) -> AsyncIterator[OutPart]:
         for number in numbers:
@@ -347,7 +360,9 @@ async def rendered(target: Target, how: Rendering, *, frame: int | None) -> Resp
     _check_frames(ref, [number])
     await target.record(space_id, [ref])
     data = await _for_one_frame(target.db, ref, number)
-    picture = await decoders_of(target.db).run(_picture, data, number - 1, how)
+    picture = await decoders_of(target.db).run(
+        _picture, data, number - 1, how, apart=ref.encapsulated
+    )
     return Response(picture, media_type=how.media, headers={"Cache-Control": "private"})
 
 

@@ -148,6 +148,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_events_org_at", ["org_id", "at_us", "id"], unique=False)
         batch_op.create_index("ix_audit_events_org_patient", ["org_id", "patient_id"], unique=False)
         batch_op.create_index("ix_audit_events_org_subject", ["org_id", "subject"], unique=False)
+        batch_op.create_index("ix_audit_events_subject", ["subject"], unique=False)
         batch_op.create_index(
             "ix_audit_events_unsealed",
             ["id"],
@@ -1374,6 +1375,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("sequence IS NULL"),
             postgresql_where=sa.text("sequence IS NULL"),
         )
+        batch_op.drop_index("ix_audit_events_subject")
         batch_op.drop_index("ix_audit_events_org_subject")
         batch_op.drop_index("ix_audit_events_org_patient")
         batch_op.drop_index("ix_audit_events_org_at")

@@ -316,12 +316,11 @@ def _summary(
     en = [f"Lung volume {lungs.total_ml:.0f} mL (right {lungs.right_ml:.0f}, left "
           f"{lungs.left_ml:.0f}), %LAA-950 {e.laa950:.1f} %."]  # fmt: skip
     if drawn:
-        zh.append(
-            f"AI所见{len(drawn)}处：" + "；".join(d.finding.label.zh for d in drawn[:5]) + "。"
-        )
-        en.append(
-            f"{len(drawn)} AI finding(s): " + "; ".join(d.finding.label.en for d in drawn[:5]) + "."
-        )
+        named = [words.placed(d.finding.label, d.finding.location.region) for d in drawn[:5]]
+        more = len(drawn) - len(named)
+        zh_more, en_more = (f"；另{more}处", f"; {more} more") if more else ("", "")
+        zh.append(f"AI所见{len(drawn)}处：" + "；".join(n.zh for n in named) + f"{zh_more}。")
+        en.append(f"AI findings: {len(drawn)}. " + "; ".join(n.en for n in named) + f"{en_more}.")
     elif any(g.id == "slice-thickness" and g.outcome is GateOutcome.FAILED for g in gates):
         zh.append("未检测结节。")
         en.append("Nodules were not looked for.")

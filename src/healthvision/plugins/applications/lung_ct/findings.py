@@ -182,8 +182,7 @@ def nodule_finding(
     where = words.region(left=nodule.left, zone=nodule.zone)
     kind = words.DENSITIES[s.density]
     label = Text(
-        zh=f"{where.zh}{kind.zh}结节 {s.axes.mean_mm:g} mm",
-        en=f"{kind.en} nodule {s.axes.mean_mm:g} mm, {where.en}",
+        zh=f"{kind.zh}结节 {s.axes.mean_mm:g} mm", en=f"{kind.en} nodule {s.axes.mean_mm:g} mm"
     )
     ends = s.axes.ends + np.array(nodule.corner[1:])
     ends = ends / np.array(case.oriented.volume.spacing[1:]) + origin[1:]
@@ -212,7 +211,8 @@ def nodule_finding(
             contributions=words.contributions(nodule),
         ),
     )
-    key = _key(case, f"key-{number}", name, (box, mask), section, label, ends)
+    caption = words.placed(label, where)
+    key = _key(case, f"key-{number}", name, (box, mask), section, caption, ends)
     return Drawn(finding, key, box, mask)
 
 
@@ -233,10 +233,7 @@ def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int
     section = min(mass.section * fz + fz // 2, shape[0] - 1)
     where = words.region(left=mass.left, zone=mass.zone)
     size = mass.axes.mean_mm
-    label = Text(
-        zh=f"{where.zh}软组织肿块 {size:g} mm",
-        en=f"soft-tissue mass {size:g} mm, {where.en}",
-    )
+    label = Text(zh=f"软组织肿块 {size:g} mm", en=f"soft-tissue mass {size:g} mm")
     method = f"coarse grid {lungs.coarse.spacing[1]:.1f} mm, largest axial section"
     error = 2 * max(lungs.coarse.spacing[1:])
     finding = Finding(
@@ -277,7 +274,8 @@ def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int
     )
     ends = mass.axes.ends / np.array(lungs.coarse.spacing[1:]) * np.array([fy, fx])
     ends = ends + (np.array([fy, fx]) - 1) / 2
-    key = _key(case, f"key-mass-{number}", name, (box, mask), section, label, ends)
+    caption = words.placed(label, where)
+    key = _key(case, f"key-mass-{number}", name, (box, mask), section, caption, ends)
     return Drawn(finding, key, box, mask)
 
 

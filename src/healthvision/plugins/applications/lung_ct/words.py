@@ -122,9 +122,14 @@ def measurement(
 def region(*, left: bool, zone: int) -> Text:
     """Return the side and zone in words; zones are thirds of the lung's height, not lobes."""
     return Text(
-        zh=("左" if left else "右") + ZONES[zone].zh + "（分区，非肺叶）",
-        en=f"{'left' if left else 'right'} lung, {ZONES[zone].en} (a zone, not a lobe)",
+        zh=("左" if left else "右") + ZONES[zone].zh,
+        en=f"{'left' if left else 'right'} lung, {ZONES[zone].en}",
     )
+
+
+def placed(label: Text, where: Text) -> Text:
+    """Return a label with its place, for captions and summaries."""
+    return Text(zh=f"{where.zh}{label.zh}", en=f"{label.en}, {where.en}")
 
 
 def side(*, left: bool) -> Laterality:
