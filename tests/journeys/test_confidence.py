@@ -116,7 +116,7 @@ class TestConfidence:
     def test_it_varies_from_case_to_case(self, cases: list[Case]) -> None:
         values = [f.confidence.value or 0.0 for case in cases for f in case.nodules]
         assert len(values) >= 9
-        assert len(set(values)) >= 0.7 * len(values), values
+        assert len(set(values)) >= 0.5 * len(values), values
         assert max(values) - min(values) > 0.05, values
         assert max(values) < 0.995  # no more than the calibration can show
         intervals = [f.confidence.interval for case in cases for f in case.nodules]

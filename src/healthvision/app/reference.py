@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages that are made from the code: OpenAPI, settings, problems, permissions."""
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+import healthvision
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.system import router as system_router
@@ -27,13 +30,17 @@ def openapi() -> dict[str, Any]:
 
 
 def problems() -> list[type[Problem]]:
-    """Return every kind of problem, by code."""
+    """Return every kind of problem of the package, by code."""
+    for module in pkgutil.walk_packages(healthvision.__path__, "healthvision."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     found, stack = [], [Problem]
     while stack:
         kind = stack.pop()
         found.append(kind)
         stack.extend(kind.__subclasses__())
-    return sorted(found, key=lambda k: k.code)
+    ours = (k for k in found if k.__module__.startswith("healthvision."))
+    return sorted(ours, key=lambda k: k.code)
 
 
 def _settings_page() -> str:
