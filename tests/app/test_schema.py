@@ -12,11 +12,6 @@ from healthvision.kernel.db import Base, sync_url
 
 
 def _drift(url: str) -> list[str]:
-    """Differences but those of tables that other tests of this process made up."""
-    return [d for d in schema.drift(url) if "test_" not in d]
-
-
-def _drift(url: str) -> list[str]:
     """Return the differences, less the tables that other tests declare (``test_...``)."""
     return [text for text in schema.drift(url) if "test_" not in text]
 
