@@ -6,7 +6,7 @@ HV := .venv/bin/healthvision
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate bench-analysis clean
+.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,4 +46,4 @@ evaluate: setup ## Repeat the measurements behind the evidence record of lung-ct
 	@$(PY) scripts/evaluate_lung_ct.py 8
 
 clean: ## Remove what make made
-	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis demo-data

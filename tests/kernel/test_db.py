@@ -95,3 +95,15 @@ class TestTransaction:
             async with db.transaction() as session:
                 await session.execute(text("select * from no_such_table_at_all"))
         await db.close()
+
+    async def test_an_error_never_shows_the_values_of_its_statement(
+        self, database_url: str
+    ) -> None:
+        db = Database(database_url)
+        with pytest.raises(DBAPIError) as caught:
+            async with db.transaction() as session:
+                await session.execute(
+                    text("insert into no_such_table values (:name)"), {"name": "Wald^Kunigunde"}
+                )
+        assert "Kunigunde" not in str(caught.value)
+        await db.close()

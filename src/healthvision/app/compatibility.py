@@ -13,7 +13,8 @@ def breaking(before: Document, after: Document) -> list[str]:
 
     Breaking: a path, operation, success status or answer member that is gone, an answer member
     with another type, a new required parameter or body member, a parameter that became required,
-    and a permitted value (enum) of an input that is gone.
+    and a permitted value (enum) of a parameter that is gone. Not looked at: types and enums of
+    body members, alternatives (``anyOf``), tightened bounds, answers that are no JSON.
     """
     return list(_paths(before, after))
 

@@ -71,7 +71,7 @@ async def serve_api(
             server_header=False,
             date_header=True,
             proxy_headers=True,
-            forwarded_allow_ips="127.0.0.1",
+            forwarded_allow_ips=core.trusted_proxies,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=10,
             h11_max_incomplete_event_size=64 * 1024,

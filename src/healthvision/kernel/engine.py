@@ -27,11 +27,18 @@ def sync_engine(url: str, *, pool_size: int = 5) -> Engine:
     prepare_sqlite(url)
     parsed = sync_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+        return create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=20,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
     engine = create_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=20,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": 30},
     )
 

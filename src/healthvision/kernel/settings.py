@@ -91,6 +91,11 @@ class CoreSettings(RoomSettings, room="core"):
         default_factory=_default_public_url,
         description="Address of the API as users see it; default: the port on 127.0.0.1.",
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1",
+        description="Addresses or networks of the gateways, by comma: from these alone "
+        "X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
     master_key_file: Path = Field(
         default_factory=_default_key_file,
         description="File with the 32-byte master key (hex); outside data_dir; made if absent.",

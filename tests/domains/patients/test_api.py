@@ -79,7 +79,10 @@ class TestListPatients:
         await audit.flush(db)
         async with db.reading() as session:
             rows = (await session.scalars(select(AuditEvent))).all()
-        assert {r.action for r in rows} == {"patients.patients_listed"}
+        seen = {r.action for r in rows if r.outcome == "success"}
+        assert seen == {"patients.patients_listed"}
+        refused = [(r.org_id, r.action) for r in rows if r.outcome == "refused"]
+        assert all(org != actor.org_id for org, _ in refused), "the stranger's attempts are his"
 
 
 class TestSearchWords:

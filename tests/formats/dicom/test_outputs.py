@@ -2,7 +2,6 @@
 """SEG, SR, SC and PDF objects: judged by dciodvfy, highdicom and our own door."""
 
 import io
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from healthvision.formats.dicom.outputs import OutputObject, OutputSources, writ
 from healthvision.formats.dicom.seg import Encoding, segment_numbers
 from healthvision.formats.dicom.series import assemble
 from healthvision.formats.dicom.writer import to_part10
+from tests.support.services import program
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
 Objects = dict[str, OutputObject]
@@ -75,9 +75,7 @@ def _words(ds: pydicom.Dataset) -> str:
 
 
 def _errors(item: OutputObject, folder: Path) -> list[str]:
-    tool = shutil.which("dciodvfy")
-    if tool is None:
-        pytest.skip("dciodvfy (Debian dicom3tools) is not installed")
+    tool = program("dciodvfy")
     path = folder / f"{item.name}.dcm"
     path.write_bytes(item.data)
     done = subprocess.run([tool, "-new", str(path)], capture_output=True, text=True, check=False)

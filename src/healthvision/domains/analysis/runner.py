@@ -32,7 +32,7 @@ from healthvision.kernel import sandbox
 from healthvision.kernel.clock import now
 
 Parameters = Mapping[str, str | int | float | bool]
-_LIBRARIES = ("numpy", "scipy", "SimpleITK", "pydicom", "scikit-learn", "onnxruntime", "pillow")
+_LIBRARIES = ("numpy", "scipy", "SimpleITK", "pydicom", "python-gdcm", "pillow")
 
 
 @dataclass(frozen=True, slots=True)

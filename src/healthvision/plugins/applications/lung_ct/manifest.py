@@ -44,7 +44,7 @@ def manifest() -> tuple[Manifest, Forest]:
                 en="Measures lungs and emphysema, finds nodules and masses, and gives Lung-RADS "
                 "v2022 and Fleischner 2017 categories with their reasons.",
             ),
-            accepts="Modality == 'CT' && instance_count >= 20",
+            accepts="Modality == 'CT' && (instance_count >= 20 || NumberOfFrames >= 20)",
             body_parts=("CHEST", "LUNG", "THORAX"),
             outputs=(words.SOLITARY, words.NODULE, words.MASS, words.EMPHYSEMA),
             intended_use=Text(
