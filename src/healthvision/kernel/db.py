@@ -167,7 +167,11 @@ class Database:
         self._reserve = self._new_engine(1)
 
     def _new_engine(self, pool_size: int) -> AsyncEngine:
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "hide_parameters": True,  # errors are logged, and parameters are people's data
+        }
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
         engine = create_async_engine(async_url(self.url), **options)
