@@ -31,6 +31,7 @@ class Gateway:
     url: str
     platform: Platform
     api_key: str
+    log: Path
 
 
 def _certificate(folder: Path) -> Path:
@@ -73,15 +74,17 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "HV_API_1": f"127.0.0.1:{apis[0].port}",
             "HV_API_2": f"127.0.0.1:{apis[1].port}",
         }
-        proxy = subprocess.Popen(
-            [haproxy, "-db", "-f", str(CONFIG)],
-            env={**os.environ, **settings},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        log = folder / "gateway.log"
+        with log.open("wb") as out:
+            proxy = subprocess.Popen(
+                [haproxy, "-db", "-f", str(CONFIG)],
+                env={**os.environ, **settings},
+                stdout=out,
+                stderr=out,
+            )
         try:
             _wait(port)
-            yield Gateway(port, f"https://127.0.0.1:{port}", running, key)
+            yield Gateway(port, f"https://127.0.0.1:{port}", running, key, log)
         finally:
             proxy.terminate()
             proxy.wait()
@@ -102,6 +105,17 @@ def _wait(port: int) -> None:
 
 def _get(gateway: Gateway, path: str, **headers: str) -> httpx.Response:
     return httpx.get(f"{gateway.url}{path}", verify=False, headers=headers, timeout=10)
+
+
+def _log_line(gateway: Gateway, request_id: str) -> str:
+    """Return the gateway's line about one request."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        for line in gateway.log.read_text().splitlines():
+            if f" id={request_id} " in line:
+                return line
+        time.sleep(0.1)
+    raise AssertionError(gateway.log.read_text()[-3000:])
 
 
 def _token(claims: dict[str, object], algorithm: str = "EdDSA") -> str:
@@ -189,3 +203,37 @@ class TestRequests:
         answers = [_get(gateway, "/healthz").status_code for _ in range(10)]
         gateway.platform.processes[0].start()
         assert answers.count(200) >= 9
+
+
+class TestLog:
+    @pytest.mark.parametrize("path", ["/v1/me", "/metrics", "/dicomweb/default/studies"])
+    def test_tells_method_path_and_status_and_no_query_or_header(
+        self, gateway: Gateway, path: str
+    ) -> None:
+        request_id = f"log-{path.count('/')}-{time.monotonic_ns()}"
+        answer = _get(
+            gateway,
+            f"{path}?PatientName=PLANTED-NAME&sig=PLANTED-SIGNATURE",
+            **{"X-Request-Id": request_id, "X-API-Key": gateway.api_key},
+        )
+        line = _log_line(gateway, request_id)
+        assert line.endswith(f" GET {path}")
+        assert f" {answer.status_code} " in line
+        told = gateway.log.read_text()
+        assert "PLANTED" not in told
+        assert gateway.api_key not in told
+
+
+class TestClientAddress:
+    def test_is_the_one_the_gateway_saw_in_the_audit_log(self, gateway: Gateway) -> None:
+        transport = httpx.HTTPTransport(verify=False, local_address="127.0.0.2")
+        request_id = f"address-{time.monotonic_ns()}"
+        headers = {"X-API-Key": gateway.api_key}
+        claimed = {**headers, "X-Forwarded-For": "203.0.113.9", "X-Request-Id": request_id}
+        with httpx.Client(base_url=gateway.url, transport=transport, timeout=10) as client:
+            for _ in range(2):  # the second reads what was recorded of the first
+                answer = client.get("/v1/audit/events", headers=claimed)
+                assert answer.status_code == 200, answer.text
+        mine = [e for e in answer.json()["items"] if e["request_id"] == request_id]
+        assert mine
+        assert {e["address"] for e in mine} == {"127.0.0.2"}

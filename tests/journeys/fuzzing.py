@@ -40,9 +40,9 @@ class _TimeOver(BaseException):
 
 @dataclass
 class Findings:
-    """How many cases ran with which status, and each kind of failure with one example."""
+    """How many cases ran, by operation and by status, and each kind of failure with one example."""
 
-    cases: int = 0
+    tried: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Fuzzer:
     def check(self, case: Case, label: str) -> None:
         """Send one case; a failure is kept, so that one run shows them all."""
         answer = case.call(self.url, self.session, self.headers, timeout=60)
-        self.findings.cases += 1
+        self.findings.tried[label] += 1
         self.findings.statuses[answer.status_code] += 1
         try:
             case.validate_response(answer, checks=CHECKS)
@@ -73,10 +73,18 @@ class Fuzzer:
             self.findings.add(label, group)
 
     def run(self, strategies: Iterable[Cases], label: str, cases: int, until: float) -> None:
-        """Generate about ``cases`` calls, evenly over the strategies, while there is time."""
+        """Generate about ``cases`` calls, evenly over the strategies, while there is time.
+
+        One call is made however late it is, so that no operation is left out.
+        """
         found = list(strategies)
         for strategy in found:
+            if self._over(label, until):
+                return
             self._run(strategy, label, max(1, cases // len(found)), until)
+
+    def _over(self, label: str, until: float) -> bool:
+        return time.monotonic() > until and self.findings.tried[label] > 0
 
     def _run(self, strategy: Cases, label: str, cases: int, until: float) -> None:
         @hypothesis.settings(
@@ -89,7 +97,7 @@ class Fuzzer:
         )
         @hypothesis.given(case=strategy)
         def each(case: Case) -> None:
-            if time.monotonic() > until:
+            if self._over(label, until):
                 raise _TimeOver
             self.check(case, label)
 

@@ -70,4 +70,4 @@ class TestMatches:
         rule = compile_rule("Modality.matches('(a+)+$')", NAMES)
         started = time.monotonic()
         assert not rule.matches({"Modality": "a" * 20000 + "b"})
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10  # backtracking would take for ever

@@ -76,7 +76,7 @@ class TestRun:
     def test_a_hang_is_a_timeout(self) -> None:
         started = time.monotonic()
         assert _fails("hang", Limits(400, 20, 1, 20, 1)) == "timeout"
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 25
 
     def test_processor_time_is_bounded(self) -> None:
         assert _fails("spin", Limits(400, 1, 20, 20, 1)) == "cpu"
@@ -122,7 +122,7 @@ class TestRun:
         with pytest.raises(SandboxFailed) as caught:
             run(f"{TARGETS}:hang", {}, limits=LIMITS, cancelled=stop.is_set)
         assert caught.value.reason == "cancelled"
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 25
 
     def test_the_walls_stand_before_any_thread_is_there(self) -> None:
         answer = run(f"{TARGETS}:threads", {}, limits=Limits(400, 20, 20, 20, 2)).answer

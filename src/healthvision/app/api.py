@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from healthvision import __version__
+from healthvision.app.docs import add_docs
 from healthvision.kernel.db import Database
 from healthvision.kernel.http import install_edge
 from healthvision.kernel.module import Module
@@ -61,7 +62,7 @@ def create_app(
         title="HealthVision",
         version=__version__,
         description=DESCRIPTION,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=lifespan or _no_lifespan,
@@ -69,6 +70,7 @@ def create_app(
         redirect_slashes=False,
     )
     install_edge(app, db)
+    add_docs(app)
     for module in modules:
         for router in module.routers:
             app.include_router(router)

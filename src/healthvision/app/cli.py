@@ -4,15 +4,20 @@
 import asyncio
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision import __version__
-from healthvision.app import accounts, analyze, reference, roles, schema
+from healthvision.app import accounts, analyze, configuration, reference, roles, schema
 from healthvision.app.demo import story
 from healthvision.app.doctor import examine
 from healthvision.app.modules import MODULES
@@ -87,7 +92,7 @@ def migrate() -> None:
 @cli.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what is missing or misconfigured and how to mend it; exit code 1 when something is."""
-    checks = asyncio.run(examine(CoreSettings()))
+    checks = asyncio.run(examine())
     if as_json:
         rows = [
             {"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in checks
@@ -97,7 +102,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         table = Table("check", "state", "seen", "remedy")
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
         for c in checks:
-            table.add_row(c.name, f"[{colours[c.state]}]{c.state}", c.seen, c.remedy)
+            state = f"[{colours[c.state]}]{c.state}"
+            table.add_row(c.name, state, escape(c.seen), escape(c.remedy))
         out.print(table)
     raise typer.Exit(1 if any(c.state == "failed" for c in checks) else 0)
 
@@ -135,12 +141,21 @@ def demo(
 def audit_verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the log against its chain, tree and anchored heads; exit code 1 when it was touched."""
+    """Check the log against its chain, tree and anchored heads.
+
+    Exit codes: 0 untouched, 1 touched, 2 the log cannot be read.
+    """
     raise typer.Exit(asyncio.run(_audit_verify(_core(), as_json)))
 
 
 async def _audit_verify(core: CoreSettings, as_json: bool) -> int:
-    async with open_process(core, MODULES) as db:
+    at = schema.current(core.resolved_database_url())
+    if at != schema.head():
+        seen = "is empty" if at is None else f"has the schema {at}, not {schema.head()}"
+        remedy = "check HV_DATABASE_URL, or run: healthvision migrate"
+        err.print(f"the database {seen}; {remedy}", soft_wrap=True)
+        return 2
+    async with open_process(core, MODULES, make_key=False) as db:
         report = await audit.verify(db)
     if as_json:
         out.print_json(report.model_dump_json())
@@ -174,13 +189,38 @@ def write_reference(
         out.print(str(path))
 
 
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _explained(error: Exception) -> tuple[str, list[str]] | None:
+    """Return what an expected failure is about and its lines; None: a bug."""
+    match error:
+        case Problem():
+            return error.code, [error.detail]
+        case BadMasterKey():
+            return "master key", [str(error)]
+        case ValidationError():
+            lines = configuration.explain(error)
+            return ("setting", lines) if lines else None
+        case SettingsError() | tomllib.TOMLDecodeError():
+            return "setting", configuration.faults() or [_first_line(error)]
+        case SQLAlchemyError():
+            return "database", [f"{_first_line(error)}; healthvision doctor says more"]
+        case OSError():
+            return "system", [_first_line(error)]
+    return None
+
+
 def main() -> None:
-    """Run the command line; expected failures end with one line and exit code 2."""
+    """Run the command line; expected failures end with one line each and exit code 2."""
     try:
         cli()
-    except Problem as problem:
-        err.print(f"[red]{problem.code}[/]: {problem.detail}")
-        raise SystemExit(2) from None
-    except BadMasterKey as error:
-        err.print(f"[red]master key[/]: {error}")
+    except Exception as error:  # the edge of the command line: what is no bug gets a line
+        told = _explained(error)
+        if told is None:
+            raise
+        for line in told[1]:
+            err.print(f"[red]{told[0]}[/]: {escape(line)}", soft_wrap=True)
         raise SystemExit(2) from None

@@ -16,7 +16,7 @@ import redis.asyncio as redis_client
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from healthvision.app import schema
+from healthvision.app import configuration, schema
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
 from healthvision.domains.storage import service as storage
@@ -26,7 +26,7 @@ from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.leases import WorkerHeartbeat
-from healthvision.kernel.masterkey import BadMasterKey, MasterKey
+from healthvision.kernel.masterkey import BadMasterKey, MasterKey, installation_key, known_check
 from healthvision.kernel.settings import CoreSettings
 
 State = Literal["ok", "warning", "failed"]
@@ -67,12 +67,45 @@ def _data_folder(core: CoreSettings) -> Check:
     return Check("data folder", "ok", seen)
 
 
-def _master_key(core: CoreSettings) -> Check:
+def _settings() -> list[Check]:
+    """Judge the settings of all rooms: wrong values, and names that nobody reads."""
+    wrong = configuration.faults()
+    if wrong:
+        return [Check("settings", "failed", line, "mend this setting") for line in wrong]
+    strange = configuration.unknown()
+    if strange:
+        remedy = "nobody reads these: look for a slip in docs/reference/settings.md"
+        return [Check("settings", "warning", "unknown: " + ", ".join(strange), remedy)]
+    return [Check("settings", "ok", "all can be read")]
+
+
+async def _master_key(core: CoreSettings, *, with_database: bool) -> Check:
+    """Compare the key file with what the database knows of it; never makes a key."""
+    path, folder = core.master_key_file, core.data_dir
+    remedy = "put your copy of the key file back; see HV_MASTER_KEY_FILE"
     try:
-        MasterKey.load_or_create(core.master_key_file, data_dir=core.data_dir)
-    except BadMasterKey as error:
-        return Check("master key", "failed", str(error), "see HV_MASTER_KEY_FILE; keep a copy safe")
-    return Check("master key", "ok", f"{core.master_key_file} (keep a copy in another place)")
+        known = await _key_of_database(core) if with_database else False
+        if not known and not path.expanduser().exists():
+            remedy = "healthvision up makes it for a new database; was there one, put it back"
+            return Check("master key", "warning", f"{path} is missing", remedy)
+        if not with_database:
+            MasterKey.load(path, data_dir=folder)
+    except (BadMasterKey, Problem, SQLAlchemyError) as error:
+        return Check("master key", "failed", str(error).splitlines()[0], remedy)
+    return Check("master key", "ok", f"{path} (keep a copy in another place)")
+
+
+async def _key_of_database(core: CoreSettings) -> bool:
+    """Tell whether the database knows a key; raises BadMasterKey when it is not the file's."""
+    db = Database(core.resolved_database_url(), pool_size=1)
+    try:
+        known = await known_check(db) is not None
+        if known or core.master_key_file.expanduser().exists():
+            path, folder = core.master_key_file, core.data_dir
+            await installation_key(db, path, data_dir=folder, make=False)
+    finally:
+        await db.close()
+    return known
 
 
 def _network_cut(_core: CoreSettings) -> Check:
@@ -193,7 +226,6 @@ async def _workers(db: Database) -> Check:
 PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (
     _python,
     _data_folder,
-    _master_key,
     _network_cut,
     _file_wall,
     _public_url,
@@ -203,12 +235,17 @@ WITH_CORE: tuple[Callable[[CoreSettings], Awaitable[Check]], ...] = (_database, 
 WITH_DATABASE: tuple[Callable[[Database], Awaitable[Check]], ...] = (_object_store, _workers)
 
 
-async def examine(core: CoreSettings) -> list[Check]:
-    """Look at everything; later checks are left out when the database is not usable."""
-    checks = [check(core) for check in PLAIN]
+async def examine() -> list[Check]:
+    """Look at everything; later checks are left out when settings or database are not usable."""
+    checks = _settings()
+    if any(c.state == "failed" for c in checks):
+        return checks
+    core = CoreSettings()
+    checks += [check(core) for check in PLAIN]
     checks += [await check(core) for check in WITH_CORE]
-    usable = all(c.state == "ok" for c in checks if c.name in ("database", "master key"))
-    if usable:
-        async with open_process(core, MODULES) as db:
+    with_database = any(c.name == "database" and c.state == "ok" for c in checks)
+    checks.append(await _master_key(core, with_database=with_database))
+    if with_database and checks[-1].state == "ok":
+        async with open_process(core, MODULES, make_key=False) as db:
             checks += [await check(db) for check in WITH_DATABASE]
     return checks

@@ -20,11 +20,12 @@ from healthvision.kernel.db import Base, prepare_sqlite, sync_url
 from healthvision.kernel.events import EventRow
 from healthvision.kernel.http import IdempotencyRow
 from healthvision.kernel.leases import Lease
+from healthvision.kernel.masterkey import KeyCheck
 from healthvision.kernel.ratelimit import RateWindow
 
 FOLDER = Path(__file__).parent / "migrations"
 # Importing the rooms and these fills Base.metadata with every table.
-TABLES_OF = (*(m.name for m in MODULES), EventRow, IdempotencyRow, Lease, RateWindow)
+TABLES_OF = (*(m.name for m in MODULES), EventRow, IdempotencyRow, KeyCheck, Lease, RateWindow)
 ADVISORY_LOCK = 7_310_420_001
 
 

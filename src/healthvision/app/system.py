@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision import __version__
 from healthvision.app.limits import LimitRead, published_limits
@@ -58,10 +59,12 @@ async def ready(session: SessionDep) -> ReadyRead:
     try:
         await session.execute(text("select 1"))
         seen = (await session.scalars(select(WorkerHeartbeat.seen_at))).all()
-    except OSError:
+    except (SQLAlchemyError, OSError):
         raise Busy("the database does not answer", retry_after=5) from None
     alive = sum((now() - at).total_seconds() < 30 for at in seen)
-    return ReadyRead(status="ok" if alive else "no worker", database="ok", workers=alive)
+    if not alive:
+        raise Busy("no worker is alive", retry_after=5, database="ok", workers=0)
+    return ReadyRead(status="ok", database="ok", workers=alive)
 
 
 @router.get("/v1/version")

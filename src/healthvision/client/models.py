@@ -347,11 +347,14 @@ class UploadMeta(BaseModel):
 
 
 class AuditCheck(Model):
-    """What the check of the audit log says; ``kind`` names the first change, if there is one."""
+    """What the check of the audit log says; ``kind`` names the first change, if there is one.
+
+    The counts are None for those who do not administer the installation.
+    """
 
     ok: bool
-    checked: int
-    sealed: int
-    unsealed: int
+    checked: int | None = None
+    sealed: int | None = None
+    unsealed: int | None = None
     first_bad: int | None = None
     kind: str | None = None

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from healthvision.kernel.clock import now
-from healthvision.kernel.errors import Forbidden, Problem
+from healthvision.kernel.errors import NotFound, Problem
 
 KEY_BYTES = 32
 TAG_BYTES = 16
@@ -41,8 +41,8 @@ class Damaged(Problem):
     status, code, title = 503, "sealed-bytes-damaged", "Stored bytes are damaged"
 
 
-class UrlNotValid(Forbidden):
-    """The signed URL is over, was changed, or is used for another request."""
+class UrlNotValid(NotFound):
+    """The signed URL is over, was changed, or is used for another request: nothing is there."""
 
     code, title = "url-not-valid", "Signed URL not valid"
 

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The installation's master key: one file outside the data folder, other keys derived from it."""
+"""The installation's master key: one file outside the data folder, other keys derived from it.
+
+The database keeps a check value of the key (not the key), so that a lost or wrong file is found at
+the start and not when the first object cannot be opened.
+"""
 
 import binascii
+import hmac
 import os
 import secrets
 import stat
@@ -9,12 +14,26 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from healthvision.kernel.db import Base, Database
 
 KEY_BYTES = 32
 
 
 class BadMasterKey(Exception):
     """The key file cannot be used; the text says why and how to mend it."""
+
+
+class KeyCheck(Base):
+    """The check value of the key that this database's secrets are sealed with; one row."""
+
+    __tablename__ = "master_key_checks"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[str]
 
 
 class MasterKey:
@@ -36,12 +55,7 @@ class MasterKey:
         Raises BadMasterKey when the file lies inside ``data_dir`` (a stolen data folder must be
         worthless), when others than its owner may read it, or when it holds no key.
         """
-        path = path.expanduser()
-        if data_dir is not None and _inside(path, data_dir):
-            raise BadMasterKey(
-                f"the master key file {path} lies inside the data folder {data_dir}; "
-                "set HV_MASTER_KEY_FILE to a place outside"
-            )
+        path = _outside(path, data_dir)
         try:
             _create(path)
         except FileExistsError:
@@ -52,11 +66,81 @@ class MasterKey:
             ) from None
         return cls(_read(path))
 
+    @classmethod
+    def load(cls, path: Path, *, data_dir: Path | None = None) -> "MasterKey":
+        """Read the key file; raises BadMasterKey as ``load_or_create``, and when it is absent."""
+        path = _outside(path, data_dir)
+        if not path.exists():
+            raise BadMasterKey(f"the master key file {path} is missing")
+        return cls(_read(path))
+
+    def check(self) -> str:
+        """Return a text that tells this key from others and gives nothing of it away."""
+        return self.derive(b"check").hex()
+
     def derive(self, label: bytes) -> bytes:
         """Return 32 bytes bound to the label (HKDF-SHA256, RFC 5869)."""
         return HKDF(
             algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=b"healthvision:" + label
         ).derive(self._secret)
+
+
+async def known_check(db: Database) -> str | None:
+    """Return the check value that the database keeps; None when no process started on it yet."""
+    async with db.reading() as session:
+        return await session.scalar(select(KeyCheck.value))
+
+
+async def installation_key(
+    db: Database, path: Path, *, data_dir: Path | None = None, make: bool = True
+) -> MasterKey:
+    """Return the key that belongs to a database with the schema of this version.
+
+    The key file is made only for a database that has seen no key yet, and only with ``make``;
+    then the database also learns the key's check value. Raises BadMasterKey when the file is
+    missing, cannot be used, or holds another key than the one the database was filled with.
+    """
+    known = await known_check(db)
+    if known is None and not make:
+        return MasterKey.load(path, data_dir=data_dir)
+    if known is None:
+        key = MasterKey.load_or_create(path, data_dir=data_dir)
+        known = await _remember(db, key)
+    elif path.expanduser().exists():
+        key = MasterKey.load(path, data_dir=data_dir)
+    else:
+        raise BadMasterKey(
+            f"the master key file {path} is missing, and the data of this installation are sealed "
+            "with it: put your copy of the file back (chmod 600), or set HV_MASTER_KEY_FILE to "
+            "where it is; no new key is made, since it could open nothing"
+        )
+    if not hmac.compare_digest(known, key.check()):
+        raise BadMasterKey(
+            f"the master key file {path} holds another key than the one that the data of this "
+            "installation are sealed with: put your copy of the right file back (chmod 600), or "
+            "set HV_MASTER_KEY_FILE to where it is"
+        )
+    return key
+
+
+async def _remember(db: Database, key: MasterKey) -> str:
+    """Write the check value unless another process was first; return what the database keeps."""
+    try:
+        async with db.transaction() as session:
+            session.add(KeyCheck(id=1, value=key.check()))
+    except IntegrityError:
+        return await known_check(db) or ""
+    return key.check()
+
+
+def _outside(path: Path, data_dir: Path | None) -> Path:
+    path = path.expanduser()
+    if data_dir is not None and _inside(path, data_dir):
+        raise BadMasterKey(
+            f"the master key file {path} lies inside the data folder {data_dir}; "
+            "set HV_MASTER_KEY_FILE to a place outside"
+        )
+    return path
 
 
 def _inside(path: Path, folder: Path) -> bool:

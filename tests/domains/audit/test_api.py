@@ -2,6 +2,7 @@
 """The log over HTTP."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from tests.support.auth import TableAuthenticator
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PERIOD = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}
 OTHER = {"x-test-actor": "stranger"}
+CHIEF = {"x-test-actor": "chief"}
 
 
 @pytest.fixture(autouse=True)
@@ -177,13 +179,40 @@ class TestComplianceReport:
 
 
 class TestVerify:
+    @pytest.fixture(autouse=True)
+    def chief(self, actor: Actor, authenticator: TableAuthenticator) -> None:
+        rights = frozenset({"*", "installation:admin"})
+        authenticator.actors["chief"] = replace(actor, permissions=rights)
+
     async def test_tells_the_state_of_the_log(
         self, db: Database, actor: Actor, client: httpx.AsyncClient
     ) -> None:
         await audit.record_now(db, actor, "a.refused")
         await audit.seal(db)
-        answer = (await client.get("/v1/audit/verify", params={"full": True})).json()
+        answer = (await client.get("/v1/audit/verify", params={"full": True}, headers=CHIEF)).json()
         assert (answer["ok"], answer["checked"], answer["anchored"]) == (True, 1, 1)
+
+    async def test_tells_an_organisation_no_counts(
+        self, db: Database, actor: Actor, client: httpx.AsyncClient
+    ) -> None:
+        await audit.record_now(db, actor, "a.refused")
+        await audit.seal(db)
+        answer = await client.get("/v1/audit/verify")
+        told = {k: v for k, v in answer.json().items() if v not in (None, [], 0.0)}
+        assert told == {"ok": True, "message": "no event was changed"}
+        report = (await client.get("/v1/audit/compliance-report", params=PERIOD)).json()
+        assert report["verification"] == answer.json()
+
+    async def test_a_full_check_needs_the_installations_administrator(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        answer = await client.get("/v1/audit/verify", params={"full": True})
+        assert answer.status_code == 403
+
+    async def test_is_itself_recorded(self, client: httpx.AsyncClient) -> None:
+        await client.get("/v1/audit/verify")
+        answer = await client.get("/v1/audit/events", params={"action": "audit.log_verified"})
+        assert [e["detail"] for e in answer.json()["items"]] == [{"full": False}]
 
 
 class TestProve:
@@ -205,6 +234,17 @@ class TestProve:
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(proof["public_key"]))
             key.verify(bytes.fromhex(proof["signature"]), proof["signed"].encode())
             assert proof["root"] in proof["signed"]
+
+    async def test_is_itself_recorded(
+        self, db: Database, actor: Actor, client: httpx.AsyncClient
+    ) -> None:
+        row = audit.row_values(actor, audit.Act("a.done"))
+        async with db.transaction() as session:
+            await audit.record_rows(session, [row])
+        await audit.seal(db)
+        await client.get(f"/v1/audit/proof/{row['id']}")
+        answer = await client.get("/v1/audit/events", params={"action": "audit.proof_read"})
+        assert [e["subject"] for e in answer.json()["items"]] == [str(row["id"])]
 
     async def test_waits_for_the_sealer(
         self, db: Database, actor: Actor, client: httpx.AsyncClient

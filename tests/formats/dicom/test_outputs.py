@@ -22,6 +22,7 @@ from tests.formats.dicom.factories import (
     slice_of,
     volume,
 )
+from tests.support.services import program
 
 from healthvision.clinical.result import Finding, Result, ResultStatus, Text
 from healthvision.clinical.study import SeriesImage
@@ -30,7 +31,6 @@ from healthvision.formats.dicom.outputs import OutputObject, OutputSources, writ
 from healthvision.formats.dicom.seg import Encoding, segment_numbers
 from healthvision.formats.dicom.series import assemble
 from healthvision.formats.dicom.writer import to_part10
-from tests.support.services import program
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
 Objects = dict[str, OutputObject]

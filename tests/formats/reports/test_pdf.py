@@ -81,7 +81,7 @@ class TestRenderPdf:
     def test_warnings_name_the_value_and_the_remedy(self) -> None:
         text = words(render_pdf(results.with_warnings(), {}, "en"))
         assert "Quality warning · slice-thickness" in text
-        assert "(5)" in text
+        assert "5 mm" in text
         assert "What to do: Send the thin series" in text
 
     def test_a_missing_confidence_gives_its_reason(self) -> None:

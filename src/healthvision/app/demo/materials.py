@@ -145,6 +145,15 @@ def projection(volume: Volume) -> Array:
     return np.clip(np.asarray(picture, np.float32), 0, 1)
 
 
+def not_images(path: Path) -> list[Path]:
+    """Return the user's files that ``own_cases`` leaves out: by name and content no images."""
+    return [p for p in _files(path) if _content_type(p) is None and not _is_dicom(p)]
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+
+
 def own_cases(path: Path) -> Iterator[Case]:
     """Yield the user's files, each by upload: loose DICOM files together as one zip.
 
@@ -152,7 +161,7 @@ def own_cases(path: Path) -> Iterator[Case]:
     """
     if not path.exists():
         raise FileNotFoundError(path)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = _files(path)
     loose = [p for p in files if _is_dicom(p)]
     for number, file in enumerate(p for p in files if _content_type(p) is not None):
         patient_id = f"OWN-{number + 1}"

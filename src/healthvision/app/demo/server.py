@@ -20,10 +20,15 @@ from healthvision.app import accounts
 from healthvision.kernel.settings import CoreSettings
 
 START_S = 90.0
+MARKER = ".healthvision-demo"
 
 
 class DemoFailed(Exception):
     """The demo cannot go on; the text says why and where to look."""
+
+
+class FolderTaken(Exception):
+    """The demo folder holds something that the demo did not put there; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +70,36 @@ def _environment(folder: Path, url: str, port: int) -> dict[str, str]:
     return {**kept, **ours}
 
 
+def wipe(folder: Path) -> None:
+    """Make an empty demo folder with its marker; what an earlier demo left there goes.
+
+    Raises FolderTaken when the folder is not empty and no demo made it, or is not a folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FolderTaken(f"{folder} is not a folder; choose another --folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise FolderTaken(
+            f"{folder} is not empty and was not made by the demo (it holds no {MARKER}); "
+            "the demo would delete what is in it: choose another --folder"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).write_text("made by healthvision demo, which may delete this folder\n")
+
+
 @contextmanager
 def running(folder: Path, wanted_port: int) -> Iterator[Server]:
     """Wipe the demo folder, set up an organisation with two users, and serve until the end.
 
-    Raises DemoFailed when the server does not come up.
+    Raises DemoFailed when the server does not come up, FolderTaken when the folder is not ours.
     """
     folder = folder.resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    wipe(folder)
     port = free_port(wanted_port)
     url = f"http://127.0.0.1:{port}"
     environment = _environment(folder, url, port)
+    for name in [k for k in os.environ if k.startswith("HV_")]:
+        del os.environ[name]  # e.g. the database of a real installation
     os.environ.update({k: v for k, v in environment.items() if k.startswith("HV_")})
     core = CoreSettings()
     people = asyncio.run(accounts.demo_people(core))

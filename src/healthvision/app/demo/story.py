@@ -8,15 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from healthvision.app.demo import tables
-from healthvision.app.demo.materials import Case, own_cases, phantom_cases
+from healthvision.app.demo import loopback, tables
+from healthvision.app.demo.materials import Case, not_images, own_cases, phantom_cases
 from healthvision.app.demo.receiver import Receiver, receiving
-from healthvision.app.demo.server import DemoFailed, Server, running
+from healthvision.app.demo.server import DemoFailed, FolderTaken, Server, running
 from healthvision.app.demo.visit import Visit
 from healthvision.client import ApiError, ApiKey, Client, ConnectionFailed
-from healthvision.client.models import Upload, UploadMeta
+from healthvision.client.models import Batch, Upload, UploadMeta
 
 APPLICATION = "lung-ct"
 RESULT_S = 600.0
@@ -42,9 +43,15 @@ def run(plan: Plan) -> int:
     if plan.data is not None and not plan.data.exists():
         console.print(f"demo: there is no {plan.data}")
         return 2
+    if not loopback.ensure_up():
+        console.print("[red]demo failed[/]: loopback is down; run: ip link set lo up")
+        return 1
     try:
         with receiving() as receiver, running(plan.folder, plan.port) as server:
             return _tell(plan, console, server, receiver)
+    except FolderTaken as error:
+        console.print(f"demo: {error}", soft_wrap=True)
+        return 2
     except (DemoFailed, ConnectionFailed) as error:
         console.print(f"[red]demo failed[/]: {error}")
         return 1
@@ -59,11 +66,14 @@ def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> i
             _wait_for_results(console, doctor, visits)
             tables.print_findings(console, visits)
             tables.print_links(console, server.url, visits)
-            _show_batch(console, doctor, visits)
-        _show_webhooks(console, receiver, visits)
+            failures = _show_batch(console, doctor, visits)
+        failures += _show_webhooks(console, receiver, visits)
         tables.print_access(console, admin, visits)
-        tables.print_audit(console, admin)
-    failed = sum(len(v.failures) for v in visits)
+        failures += tables.print_audit(console, admin)
+    failures += [text for v in visits for text in v.failures]
+    for text in failures:
+        console.print(f"[red]failed[/]: {escape(text)}")
+    failed = len(failures)
     studies = len({s for v in visits for s in v.study_ids})
     results = sum(len(v.results) for v in visits)
     if not plan.once:
@@ -88,6 +98,10 @@ def _bar(console: Console) -> Progress:
 
 def _cases(plan: Plan, console: Console) -> Iterator[Case]:
     if plan.data is not None:
+        left = not_images(plan.data)
+        if left:
+            names = ", ".join(p.name for p in left[:5]) + (", ..." if len(left) > 5 else "")
+            console.print(f"{len(left)} files skipped, no images: {escape(names)}", soft_wrap=True)
         yield from own_cases(plan.data)
     else:
         yield from phantom_cases(plan.seed, lambda n: console.print(f"  phantom '{n}' drawn"))
@@ -186,10 +200,11 @@ def _collect(doctor: Client, visit: Visit) -> None:
         visit.failures.append(f"{visit.case.label}: the rule started no task")
 
 
-def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> None:
+def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> list[str]:
+    """Submit what has results again as one batch; returns its failures."""
     studies = [s for v in visits for s in v.study_ids if v.results]
     if not studies:
-        return
+        return []
     batch = doctor.submit_batch(studies, application=APPLICATION, title="demo")
     if not batch.finished:
         batch = doctor.wait_for_batch(batch.id, timeout_s=RESULT_S)
@@ -198,21 +213,37 @@ def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> None:
         f"{batch.failed} failed "
         "(equal inputs gave the results that were there: no work was done twice)"
     )
+    return batch_failures(batch)
 
 
-def _show_webhooks(console: Console, receiver: Receiver, visits: list[Visit]) -> None:
+def batch_failures(batch: Batch) -> list[str]:
+    """Return a line for each item of a batch that failed or did not end."""
+    named = [
+        f"batch: study {i.study_id}: {i.error_detail or i.error_code or i.state}"
+        for i in batch.items
+        if i.state == "failed" or i.error_code is not None
+    ]
+    unnamed = batch.failed - len(named)
+    lines = named + ([f"batch: {unnamed} studies failed"] if unnamed > 0 else [])
+    return lines + ([f"batch: {batch.open} studies did not end"] if batch.open else [])
+
+
+def _show_webhooks(console: Console, receiver: Receiver, visits: list[Visit]) -> list[str]:
+    """Print the first webhooks; returns those that are missing or wrongly signed."""
+    failures = []
     wanted = sum(len(v.results) for v in visits)
     end = time.monotonic() + 30
     while len(receiver.arrivals) < wanted and time.monotonic() < end:
         time.sleep(0.2)
     if wanted and len(receiver.arrivals) < wanted:
-        visits[0].failures.append(f"{wanted - len(receiver.arrivals)} webhooks did not arrive")
+        failures.append(f"{wanted - len(receiver.arrivals)} webhooks did not arrive")
+    unsigned = [a for a in receiver.arrivals if not a.signed]
+    failures += [f"webhook {a.id}: wrong signature" for a in unsigned]
     for arrival in receiver.arrivals[:3]:
         state = "signature right" if arrival.signed else "[red]SIGNATURE WRONG[/]"
-        if not arrival.signed:
-            visits[0].failures.append(f"webhook {arrival.id}: wrong signature")
         kind = arrival.document.get("type")
         console.print(f"Webhook {arrival.id}: {kind}, {state}, no name in it")
+    return failures
 
 
 def _serve(console: Console, server: Server, plan: Plan) -> None:

@@ -145,8 +145,12 @@ def print_access(console: Console, admin: Client, visits: list[Visit]) -> None:
     console.print(table)
 
 
-def print_audit(console: Console, admin: Client) -> None:
-    """Print what the check of the tamper-evident log says."""
+def print_audit(console: Console, admin: Client) -> list[str]:
+    """Print what the check of the tamper-evident log says; returns what is wrong with it."""
     report = admin.verify_audit()
     state = "untouched" if report.ok else "[red]TOUCHED[/]"
-    console.print(f"audit verify: {state}, {report.sealed} acts sealed, {report.unsealed} waiting")
+    counts = ""  # known to administrators of the installation only
+    if report.sealed is not None:
+        counts = f", {report.sealed} acts sealed, {report.unsealed} waiting"
+    console.print(f"audit verify: {state}{counts}")
+    return [] if report.ok else ["audit verify: the log was touched"]

@@ -10,6 +10,8 @@ import numpy as np
 from healthvision.clinical.volume import Array, FloatArray
 
 RESERVE = 1 / 150  # calibrated on somewhat more than 150 nodules (seeds 2000-2017)
+SURE = 0.9
+BEST_CONTRAST = 400.0  # contrast to noise above which nothing changes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,15 +56,24 @@ class Forest:
     def calibrate(self, raw: FloatArray, contrast_to_noise: FloatArray) -> FloatArray:
         """Turn means of trees (n,) into probabilities (n,).
 
-        Votes are smoothed and the ends kept ``RESERVE`` from 0 and 1 (both: Laplace's rule of
-        succession): no number of trees makes a nodule surer than the calibration can show.
+        Votes are smoothed (Laplace's rule of succession). Up to ``SURE`` the calibration counts
+        as it is; above, its nodules are too few to tell levels apart, so the rest of the scale
+        is stretched over what can be reached: the surest candidate there can be (all votes,
+        best contrast) gets ``1 - RESERVE``, all others less.
         """
+        z = self._logit(raw, contrast_to_noise)
+        top = float(self._logit(np.ones(1), np.full(1, BEST_CONTRAST))[0])
+        sure, most = np.log(SURE / (1 - SURE)), np.log((1 - RESERVE) / RESERVE)
+        stretched = sure + (z - sure) * (most - sure) / max(top - sure, 1e-6)
+        out: FloatArray = 1 / (1 + np.exp(-np.where(z <= sure, z, np.minimum(z, stretched))))
+        return out
+
+    def _logit(self, raw: FloatArray, contrast_to_noise: FloatArray) -> FloatArray:
         count = len(self.roots)
         p = (raw * count + 1) / (count + 2)
-        z = self.slope * np.log(p / (1 - p)) + self.offset
-        z = z + self.noise_slope * np.log(np.clip(contrast_to_noise, 1.0, 400.0) / 20.0)
-        out: FloatArray = RESERVE + (1 - 2 * RESERVE) / (1 + np.exp(-z))
-        return out
+        contrast = np.log(np.clip(contrast_to_noise, 1.0, BEST_CONTRAST) / 20.0)
+        z: FloatArray = self.slope * np.log(p / (1 - p)) + self.offset + self.noise_slope * contrast
+        return z
 
     def attribute(self, x: FloatArray) -> FloatArray:
         """Return how much each feature moved the mean of the trees for one row (f,) -> (f,).

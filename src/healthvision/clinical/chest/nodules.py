@@ -8,7 +8,7 @@ import numpy as np
 
 from healthvision.clinical.chest.candidates import Blob, Workspace, find_blobs
 from healthvision.clinical.chest.features import NAMES, Grown, describe, grow
-from healthvision.clinical.chest.forest import Forest, load
+from healthvision.clinical.chest.forest import RESERVE, Forest, load
 from healthvision.clinical.chest.grid import Float32
 from healthvision.clinical.chest.lungs import LEFT
 from healthvision.clinical.chest.measure import Sizes, measure
@@ -58,7 +58,8 @@ def _confidence(
 ) -> tuple[float, tuple[float, float]]:
     """Return the mean probability over the case and four noisier copies, with an interval.
 
-    The interval joins the spread of the copies with that of twelve groups of trees.
+    The interval joins the spread of the copies, that of twelve groups of trees, and what the
+    number of calibration nodules leaves open (binomial).
     """
     rng = np.random.default_rng([seed, *blob.index])
     side = 2 * int(np.ceil(2.1 * 1.75 * blob.sigma + 4)) + 1
@@ -75,7 +76,8 @@ def _confidence(
     value = float(p.mean())
     groups = np.array([g.mean() for g in np.array_split(trees[0], 12)])
     spread = forest.calibrate(groups, np.full(12, noise[0]))
-    half = 1.96 * float(np.hypot(p.std(), spread.std() / np.sqrt(12)))
+    counted = value * (1 - value) * RESERVE
+    half = 1.96 * float(np.sqrt(p.var() + spread.var() / 12 + counted))
     return value, (max(0.0, value - half), min(1.0, value + half))
 
 

@@ -19,7 +19,7 @@ from healthvision.domains.audit.schemas import (
     VerifyReport,
     Viewer,
 )
-from healthvision.kernel.errors import Invalid
+from healthvision.kernel.errors import Forbidden, Invalid
 from healthvision.kernel.http import SessionDep, database_of, requires, router
 from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
 from healthvision.kernel.schemas import Moment, Page
@@ -27,6 +27,8 @@ from healthvision.kernel.security import Actor
 
 audit_router = router("/v1/audit", "system")
 Reader = Annotated[Actor, requires("audit:read")]
+# Said literally among an actor's permissions: '*' is everything of one organisation only.
+INSTALLATION_ADMIN = "installation:admin"
 Word = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 ActionName = Annotated[str, Query(max_length=100, pattern=r"^[A-Za-z0-9_.*-]+$")]
 Since = Annotated[Moment, Query(alias="from", description="Start of the period.")]
@@ -176,16 +178,29 @@ async def compliance_report(
     await _viewed(request, actor, "compliance_report_made", period)
     assert period.since is not None and period.until is not None
     db = database_of(request)
-    return await service.compliance_report(db, session, actor, period.since, period.until)
+    report = await service.compliance_report(db, session, actor, period.since, period.until)
+    if INSTALLATION_ADMIN in actor.permissions:
+        return report
+    hidden = report.verification.for_organisation()
+    return report.model_copy(update={"verification": hidden})
 
 
 @audit_router.get("/verify")
 async def verify(
     request: Request, actor: Reader, session: SessionDep, full: bool = False
 ) -> VerifyReport:
-    """Check the log against the heads outside the database; ``full``: from the first event."""
+    """Check the log against the heads outside the database; ``full``: from the first event.
+
+    The log is one for all organisations: ``full`` and the counts need ``installation:admin``.
+    """
+    everything = INSTALLATION_ADMIN in actor.permissions
+    if full and not everything:
+        raise Forbidden(f"a full check needs {INSTALLATION_ADMIN}")
+    db = database_of(request)
+    await service.record_read(db, actor, "audit.log_verified", detail={"full": full})
     after = 0 if full else await service.recent_start(session)
-    return await service.verify(database_of(request), after=after)
+    report = await service.verify(db, after=after)
+    return report if everything else report.for_organisation()
 
 
 @audit_router.get("/proof/{event_id}")
@@ -193,4 +208,7 @@ async def prove(
     event_id: UUID, request: Request, actor: Reader, session: SessionDep
 ) -> InclusionProof:
     """Prove that an event is in the signed log."""
-    return await service.prove(database_of(request), session, actor, event_id)
+    db = database_of(request)
+    proof = await service.prove(db, session, actor, event_id)
+    await service.record_read(db, actor, "audit.proof_read", event_id)
+    return proof

@@ -60,19 +60,32 @@ class EventFilter(Read):
 
 
 class VerifyReport(Read):
-    """What a check of the log found. ``ok`` false means: somebody changed the log."""
+    """What a check of the log found. ``ok`` false means: somebody changed the log.
+
+    The log is one for all organisations: its counts and places are shown to administrators of
+    the installation only, and are null for others.
+    """
 
     ok: bool
-    checked: int = Field(description="Sealed events whose hashes were recomputed.")
-    sealed: int = Field(description="Sealed events in the database.")
-    unsealed: int = Field(description="Events that wait for the sealer.")
-    anchored: int = Field(description="Size of the newest head published outside the database.")
+    checked: int | None = Field(description="Sealed events whose hashes were recomputed.")
+    sealed: int | None = Field(description="Sealed events in the database.")
+    unsealed: int | None = Field(description="Events that wait for the sealer.")
+    anchored: int | None = Field(
+        description="Size of the newest head published outside the database."
+    )
     first_bad: int | None = Field(description="Sequence of the first event that is wrong.")
     kind: TamperKind | None
     message: str
     root: str | None = Field(description="Merkle root over all sealed events, hex.")
     seconds: float
     other_problems: list[str]
+
+    def for_organisation(self) -> "VerifyReport":
+        """Return what the auditor of one organisation may know: no counts, no places."""
+        told = "no event was changed" if self.ok else f"the log was changed: {self.kind}"
+        unknown = dict.fromkeys(("checked", "sealed", "unsealed", "anchored", "first_bad", "root"))
+        changed: dict[str, Any] = {**unknown, "message": told, "seconds": 0.0, "other_problems": []}
+        return self.model_copy(update=changed)
 
 
 class Viewer(Read):

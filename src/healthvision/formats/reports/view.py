@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from healthvision.clinical.result import Finding as ResultFinding
-from healthvision.clinical.result import GateOutcome, Measurement, OverlayRef, Result, Text
+from healthvision.clinical.result import Gate, GateOutcome, Measurement, OverlayRef, Result, Text
 from healthvision.formats.reports.details import (
     Bar,
     CategoryView,
@@ -132,7 +132,7 @@ def build_view(
         images=tuple(ImageView(name, _caption(result, name, speech)) for name in image_names),
         limitations=tuple(speech.long(text) for text in result.limitations),
         gates_passed=tuple(
-            speech.short(gate.reason) + _gate_value(gate.value)
+            speech.short(gate.reason) + _gate_value(gate)
             for gate in result.gates
             if gate.outcome is GateOutcome.PASSED
         ),
@@ -150,10 +150,11 @@ def _running(result: Result) -> str:
     return "  ·  ".join(part for part in parts if part)
 
 
-def _gate_value(value: str | float | None) -> str:
-    if value is None:
+def _gate_value(gate: Gate) -> str:
+    """Return the value in brackets, unless the reason names a number (with its unit) already."""
+    if gate.value is None or any(c.isdigit() for c in gate.reason.en):
         return ""
-    return f" ({value:g})" if isinstance(value, float) else f" ({value})"
+    return f" ({gate.value:.3g})" if isinstance(gate.value, float) else f" ({gate.value})"
 
 
 def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
@@ -162,7 +163,7 @@ def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
         AlertView(
             failed=outcome is GateOutcome.FAILED,
             title=speech.label(f"gates-{outcome.value}") + f" · {gate.id}",
-            reason=_with_value(speech.long(gate.reason), gate.value),
+            reason=_with_value(speech.long(gate.reason), gate),
             remedy=() if gate.remedy is None else speech.titled("remedy", speech.long(gate.remedy)),
         )
         for outcome in order
@@ -172,8 +173,8 @@ def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
     return tuple(found)
 
 
-def _with_value(lines: Lines, value: str | float | None) -> Lines:
-    return (lines[0] + _gate_value(value), *lines[1:])
+def _with_value(lines: Lines, gate: Gate) -> Lines:
+    return (lines[0] + _gate_value(gate), *lines[1:])
 
 
 def _measure(measurement: Measurement, speech: Speech) -> MeasureView:
@@ -198,11 +199,13 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         kinds=tuple(
             f"{speech.short(meaning_words(a.meaning))}: {speech.short(meaning_words(b.meaning))}"
             for a, b in finding.attributes
-        ),
+        )
+        or ("–",),
         category=tuple(
             f"{GUIDELINES.get(c.guideline, c.guideline)}: {speech.short(category_words(c.value))}"
             for c in finding.categories
-        ),
+        )
+        or ("–",),
         confidence=confidence_lines(finding.confidence, speech),
         evidence=finding.evidence_level.value,
         evidence_words=speech.label(finding.evidence_level.value),

@@ -297,6 +297,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
     op.create_table(
+        "master_key_checks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_master_key_checks")),
+    )
+    op.create_table(
         "model_settings",
         sa.Column("application_id", sa.String(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
@@ -1344,6 +1350,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_model_settings_org_id"))
 
     op.drop_table("model_settings")
+    op.drop_table("master_key_checks")
     op.drop_table("leases")
     with op.batch_alter_table("inbox_notifications", schema=None) as batch_op:
         batch_op.drop_index("ix_notifications_inbox")

@@ -327,7 +327,8 @@ def study_emphysema(e: Emphysema) -> tuple[Measurement, ...]:
         out.append(words.measurement("laa-right", e.right, "%", method))
     if e.left is not None:
         out.append(words.measurement("laa-left", e.left, "%", method))
-    out.append(words.measurement("perc15", e.perc15, "[hnsf'U]", method, digits=0))
+    how = "15th percentile of the eroded lung after noise-matched smoothing"
+    out.append(words.measurement("perc15", e.perc15, "[hnsf'U]", how, digits=0))
     return tuple(out)
 
 
