@@ -19,7 +19,7 @@ from tests.journeys.world import World
 CASES = int(os.environ.get("HV_TEST_API_CASES", "24"))
 SECONDS = float(os.environ.get("HV_TEST_API_SECONDS", "45"))
 LONG_CASES = int(os.environ.get("HV_TEST_API_LONG_CASES", "200"))
-LONG_SECONDS = float(os.environ.get("HV_TEST_API_LONG_SECONDS", "300"))
+LONG_SECONDS = float(os.environ.get("HV_TEST_API_LONG_SECONDS", "120"))
 
 
 @pytest.fixture(scope="module")
