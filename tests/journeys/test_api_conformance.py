@@ -18,8 +18,6 @@ from tests.journeys.world import World
 
 CASES = int(os.environ.get("HV_TEST_API_CASES", "24"))
 SECONDS = float(os.environ.get("HV_TEST_API_SECONDS", "45"))
-LONG_CASES = int(os.environ.get("HV_TEST_API_LONG_CASES", "200"))
-LONG_SECONDS = float(os.environ.get("HV_TEST_API_LONG_SECONDS", "120"))
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +89,6 @@ class TestEveryOperation:
         self, world: World, fuzzer: Fuzzer, schema: schemathesis.BaseSchema
     ) -> None:
         _fuzz(world, fuzzer, schema, cases=CASES, seconds=SECONDS)
-        _judge(fuzzer)
-
-    @pytest.mark.long
-    @pytest.mark.timeout(1800)
-    def test_answers_much_generated_input_as_documented(
-        self, world: World, fuzzer: Fuzzer, schema: schemathesis.BaseSchema
-    ) -> None:
-        _fuzz(world, fuzzer, schema, cases=LONG_CASES, seconds=LONG_SECONDS)
         _judge(fuzzer)
 
 
