@@ -6,7 +6,7 @@ HV := .venv/bin/healthvision
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate clean
+.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate bench-archive clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ openapi: setup-dev ## Write docs/reference: OpenAPI, settings, problems
 
 evaluate: setup ## Repeat the measurements behind the evidence record of lung-ct (some minutes)
 	@$(PY) scripts/evaluate_lung_ct.py 8
+
+bench-archive: setup-dev ## Our archive and Orthanc side by side (root; some 20 minutes)
+	@$(PY) scripts/bench_archive.py
 
 clean: ## Remove what make made
 	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis demo-data

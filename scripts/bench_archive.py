@@ -27,7 +27,6 @@ from pathlib import Path
 import httpx
 
 from healthvision.app import accounts, schema
-from healthvision.client import ApiKey, Client
 from healthvision.kernel.settings import CoreSettings
 
 INSIDE = "HV_BENCH_INSIDE"
@@ -155,8 +154,7 @@ def ours(folder: Path, processes: str) -> Iterator[Server]:
     try:
         url = f"http://127.0.0.1:{OURS_HTTP}"
         wait(f"{url}/readyz")
-        with Client(url, ApiKey(people.admin_key), timeout_s=60) as client:
-            register_titles(client)
+        register_titles(url, people.admin_key)
         header = f"Authorization: Bearer {people.admin_key}"
         web = f"{url}/dicomweb/default"
         yield Server("HealthVision", web, "HEALTHVISION", OURS_DICOM, process.pid, (header,))
@@ -165,8 +163,18 @@ def ours(folder: Path, processes: str) -> Iterator[Server]:
         process.wait(timeout=60)
 
 
-def register_titles(client: Client) -> None:
-    """Tell the platform its AE title and who may call it."""
+def register_titles(url: str, key: str) -> None:
+    """Name our AE and the bench's, and switch the analysis rules off: Orthanc analyses nothing."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:
+        operations = ["store", "find", "get", "move", "receive"]
+        named = {"title": "HEALTHVISION", "space": "default", "anybody": True}
+        client.post("/v1/called-aes", json=named).raise_for_status()
+        peer = {"title": AET, "host": "127.0.0.1", "port": MOVE_PORT, "operations": operations}
+        client.post("/v1/remote-aes", json=peer).raise_for_status()
+        rules = client.get("/v1/rules").raise_for_status().json()
+        for rule in rules["items"] if isinstance(rules, dict) else rules:
+            off = {"enabled": False}
+            client.patch(f"/v1/rules/{rule['id']}", json=off).raise_for_status()
 
 
 def wait(url: str, seconds: float = 90.0) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure lung-ct on held-out phantoms and write the evidence that its manifest shows.
 
-Run: ``python scripts/evaluate_lung_ct.py [COUNT] [OUT.json]``; seeds 3000 and up.
+Run: ``python scripts/evaluate_lung_ct.py [COUNT] [OUT.json]``; seeds 3000 and
+3100 and up.
 """
 
 import json
@@ -9,7 +10,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from healthvision.clinical.chest.evaluation import examine, held_out, summarise
+from healthvision.clinical.chest.evaluation import (
+    examine,
+    hard_held_out,
+    held_out,
+    reliability,
+    summarise,
+    summarise_hard,
+)
 from healthvision.clinical.chest.nodules import read_forest
 
 
@@ -21,8 +29,17 @@ def main() -> None:
     for seed in range(3000, 3000 + count):
         scans.append(examine(held_out(seed), forest))
         sys.stderr.write(f"phantom {seed}: Dice {scans[-1].dice:.4f}\n")
-    figures = [asdict(f) for f in summarise(scans)]
-    record = {"data": f"chest phantoms, seeds 3000-{2999 + count}", "count": count}
+    hard = []
+    for seed in range(3100, 3100 + count):
+        hard.append(examine(hard_held_out(seed), forest))
+        sys.stderr.write(f"hard phantom {seed}: {len(hard[-1].calls)} calls\n")
+    figures = [asdict(f) for f in (*summarise(scans), *summarise_hard(hard))]
+    last = count - 1
+    record = {
+        "data": f"chest phantoms, seeds 3000-{3000 + last}; hard ones, seeds 3100-{3100 + last}",
+        "count": count,
+        "reliability": [asdict(b) for b in reliability([*scans, *hard])],
+    }
     text = json.dumps({**record, "figures": figures}, indent=1) + "\n"
     if len(sys.argv) > 2:
         Path(sys.argv[2]).write_text(text, encoding="utf-8")

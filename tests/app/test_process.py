@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from healthvision.app import doctor, schema
-from healthvision.app.doctor import Check
+from healthvision.app.checks import Check
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
 from healthvision.kernel.masterkey import BadMasterKey
@@ -89,6 +89,17 @@ class TestExamine:
         check = await _checked("master key")
         assert check.state == "failed"
         assert "another key" in check.seen
+
+    async def test_an_object_store_that_does_not_answer_fails_with_a_remedy(
+        self, used: CoreSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HV_STORAGE_URL", "s3://images")
+        monkeypatch.setenv("HV_STORAGE_S3_ENDPOINT", "http://127.0.0.1:1")
+        monkeypatch.setenv("HV_STORAGE_S3_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("HV_STORAGE_S3_SECRET_ACCESS_KEY", "secret")
+        check = await _checked("object store")
+        assert check.state == "failed"
+        assert "HV_STORAGE_" in check.remedy
 
     async def test_an_unknown_variable_is_a_warning(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HV_PROT", "1")

@@ -74,7 +74,8 @@ openid_configuration oauth_authorization_server jwks list_events export_events
 access_log operation_log verify list_patients list_subscriptions list_channels
 list_notifications count_unread mark_all_read list_spaces list_studies get_limits
 list_uploads list_quarantine list_models get_analysis_limits list_tasks list_rules
-list_rule_attributes list_batches search_results oauth_device_page
+list_rule_attributes list_batches search_results oauth_device_page list_called_aes
+list_remote_aes get_integrity
 """
 MAKERS |= dict.fromkeys(_WITHOUT_SEED.split(), _plain)
 
@@ -104,7 +105,12 @@ def _reset(w: World) -> Call:
 @_call("create_organisation")
 def _organisation(w: World) -> Call:
     name = w.name()
-    body = {"name": name, "title": name, "admin_email": f"x@{name}.example", "admin_name": "X"}
+    body = {
+        "name": name,
+        "title": name,
+        "admin_email": f"chief@{name}.example",
+        "admin_name": "Chen Hui",
+    }
     return Call(json=body)
 
 
@@ -121,17 +127,21 @@ def _spare_organisation(w: World) -> Call:
 
 SPARE: dict[str, Maker] = {"patch_organisation": _spare_organisation}
 MAKERS["invite_user"] = lambda w: Call(
-    json={"email": f"{w.name()}@a.example", "name": "N", "roles": ["viewer"]}
+    json={"email": f"{w.name()}@a.example", "name": "Wang Min", "roles": ["viewer"]}
 )
 MAKERS["get_user"] = lambda w: Call({"user_id": w.people["viewer"].user_id})
-MAKERS["patch_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]}, json={"name": "Other"})
+MAKERS["patch_user"] = lambda w: Call(
+    {"user_id": w.new_user()["user_id"]}, json={"name": "Wang Min-Li"}
+)
 MAKERS["disable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
 MAKERS["enable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
 MAKERS["start_password_reset"] = lambda w: Call({"user_id": w.new_person()[0]})
 MAKERS["create_team"] = lambda w: Call(json={"name": w.name()})
 MAKERS["get_team"] = lambda w: Call({"team_id": w.new_team()["id"]})
 MAKERS["delete_team"] = MAKERS["get_team"]
-MAKERS["patch_team"] = lambda w: Call({"team_id": w.new_team()["id"]}, json={"description": "d"})
+MAKERS["patch_team"] = lambda w: Call(
+    {"team_id": w.new_team()["id"]}, json={"description": "Reads chest CT at night"}
+)
 MAKERS["join_team"] = lambda w: Call(
     {"team_id": w.new_team()["id"], "user_id": w.people["viewer"].user_id}
 )
@@ -147,7 +157,9 @@ def _leave(w: World) -> Call:
 MAKERS["create_role"] = lambda w: Call(json={"name": w.name(), "permissions": ["users:read"]})
 MAKERS["get_role"] = lambda w: Call({"name": w.new_role()["name"]})
 MAKERS["delete_role"] = MAKERS["get_role"]
-MAKERS["patch_role"] = lambda w: Call({"name": w.new_role()["name"]}, json={"description": "d"})
+MAKERS["patch_role"] = lambda w: Call(
+    {"name": w.new_role()["name"]}, json={"description": "Sees who has an account"}
+)
 MAKERS["create_api_key"] = lambda w: Call(json={"name": w.name()})
 MAKERS["get_api_key"] = lambda w: Call({"key_id": w.new_key()["key"]["id"]})
 MAKERS["revoke_api_key"] = MAKERS["get_api_key"]
@@ -291,7 +303,9 @@ MAKERS["mark_read"] = lambda w: Call({"notification_id": w.new_notification()["i
 MAKERS["get_patient"] = lambda w: Call({"patient_ref": w.study["patient_ref"]})
 MAKERS["create_space"] = lambda w: Call(json={"slug": w.name()})
 MAKERS["get_space"] = lambda w: Call({"space": w.space["slug"]})
-MAKERS["change_space"] = lambda w: Call({"space": w.new_space()["slug"]}, json={"title_en": "T"})
+MAKERS["change_space"] = lambda w: Call(
+    {"space": w.new_space()["slug"]}, json={"title_en": "Emergency ward"}
+)
 MAKERS["remove_space"] = lambda w: Call({"space": w.new_space()["slug"]})
 MAKERS["list_grants"] = lambda w: Call({"space": w.space["slug"]})
 
@@ -342,10 +356,42 @@ MAKERS |= dict.fromkeys(
     MAKERS["get_quarantined"],
 )
 
+# Application entities
+
+
+def _new_called(w: World) -> dict[str, str]:
+    return {"title": f"ARCHIVE{next(w.numbers)}", "space": w.space["slug"]}
+
+
+def _new_remote(w: World) -> dict[str, Any]:
+    title = f"CT{next(w.numbers)}"
+    return {"title": title, "host": "192.0.2.7", "port": 11112, "operations": ["store"]}
+
+
+MAKERS["add_called_ae"] = lambda w: Call(json=_new_called(w))
+MAKERS["add_remote_ae"] = lambda w: Call(json=_new_remote(w))
+
+
+def _called(w: World) -> Call:
+    return Call({"title": w.ask("POST", "/v1/called-aes", json=_new_called(w))["title"]})
+
+
+def _remote(w: World) -> Call:
+    title = w.ask("POST", "/v1/remote-aes", json=_new_remote(w))["title"]
+    return Call({"title": title}, json={"port": 104})
+
+
+MAKERS["remove_called_ae"] = _called
+MAKERS["change_remote_ae"] = _remote
+MAKERS["remove_remote_ae"] = lambda w: Call(_remote(w).path)
+
 # DICOMweb
 
 MAKERS |= dict.fromkeys(
-    ("search_studies", "search_series", "search_instances"),
+    (
+        *("search_studies", "search_series", "search_instances"),
+        *("retrieve_capabilities", "ask_capabilities"),
+    ),
     lambda w: Call({"space": w.uids["space"]}),
 )
 
@@ -358,10 +404,17 @@ for _level in (("study",), ("study", "series"), ("study", "series", "instance"))
     _maker = _uids(*_level)
     _what = _level[-1]
     MAKERS |= {f"retrieve_{_what}{s}": _maker for s in ("", "_metadata", "_thumbnail")}
+_WADO_NAMES = {"study": "study", "series": "series", "object": "instance"}
 MAKERS["search_series_of_study"] = _uids("study")
 MAKERS["search_instances_of_study"] = _uids("study")
 MAKERS["search_instances_of_series"] = _uids("study", "series")
+MAKERS["retrieve_rendered_study"] = _uids("study")
+MAKERS["retrieve_rendered_series"] = _uids("study", "series")
 MAKERS["retrieve_rendered_instance"] = _uids("study", "series", "instance")
+MAKERS["wado_uri"] = lambda w: Call(
+    {"space": w.uids["space"]},
+    {"requestType": "WADO", **{f"{k}UID": w.uids[v] for k, v in _WADO_NAMES.items()}},
+)
 MAKERS["retrieve_frames"] = lambda w: Call({**w.uids, "frames": "1"})
 MAKERS["retrieve_rendered_frame"] = MAKERS["retrieve_frames"]
 
@@ -402,6 +455,62 @@ MAKERS["store_study_instances"] = lambda w: _stow(
 def _delete_study(w: World) -> Call:
     study = w.new_study(w.space["slug"])
     return Call({"space": w.space["slug"], "study": study["study_uid"]})
+
+
+@_call("delete_series", "delete_instance")
+def _delete_part(w: World) -> Call:
+    study = w.ask("GET", f"/v1/studies/{w.new_study(w.space['slug'])['id']}")
+    instance = w.ask("GET", f"/v1/studies/{study['id']}/instances")["items"][0]
+    path = {"study": study["study_uid"], "series": study["series"][0]["series_uid"]}
+    return Call({"space": w.space["slug"], **path, "instance": instance["sop_uid"]})
+
+
+# Work items
+
+_WORKLIST, _VIEWER = "1.2.840.10008.5.1.4.34.5", "VIEWER1"
+
+
+def _entry(vr: str, value: str) -> dict[str, Any]:
+    return {"vr": vr, "Value": [value]}
+
+
+_CLAIM = {"00741000": _entry("CS", "IN PROGRESS"), "00081195": _entry("UI", "2.25.77")}
+_WORKITEM = {
+    "00100020": _entry("LO", "P1"),
+    "00404005": _entry("DT", "20260301120000"),
+    "00404041": _entry("CS", "READY"),
+    "00741200": _entry("CS", "HIGH"),
+    "00741204": _entry("LO", "Read chest CT"),
+}
+MAKERS["search_workitems"] = lambda w: Call({"space": w.space["slug"]})
+MAKERS["create_workitem"] = lambda w: Call({"space": w.space["slug"]}, json=_WORKITEM)
+
+
+@_call("retrieve_workitem", "request_workitem_cancellation")
+def _workitem(w: World) -> Call:
+    path = f"/dicomweb/{w.space['slug']}/workitems"
+    made = w.http.post(path, json=_WORKITEM, headers=w.admin.headers)
+    uid = made.headers["location"].rsplit("/", 1)[1]
+    return Call({"space": w.space["slug"], "workitem": uid})
+
+
+MAKERS["update_workitem"] = lambda w: Call(
+    _workitem(w).path, json={"00741200": _entry("CS", "MEDIUM")}
+)
+MAKERS["change_workitem_state"] = lambda w: Call(_workitem(w).path, json=_CLAIM)
+MAKERS["subscribe_to_workitem"] = lambda w: Call({**_workitem(w).path, "aetitle": _VIEWER})
+
+
+def _subscribed(w: World, path: dict[str, str]) -> Call:
+    target = f"/dicomweb/{path['space']}/workitems/{path['workitem']}/subscribers/{_VIEWER}"
+    assert w.http.post(target, headers=w.admin.headers).is_success
+    return Call({**path, "aetitle": _VIEWER})
+
+
+MAKERS["unsubscribe_from_workitem"] = lambda w: _subscribed(w, _workitem(w).path)
+MAKERS["suspend_worklist_subscription"] = lambda w: _subscribed(
+    w, {"space": w.space["slug"], "workitem": _WORKLIST}
+)
 
 
 # Models and analysis

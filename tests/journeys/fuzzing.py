@@ -55,12 +55,16 @@ class Findings:
 
 @dataclass
 class Fuzzer:
-    """Calls operations of a server over HTTP and checks every answer against the document."""
+    """Calls operations of a server over HTTP and checks every answer against the document.
+
+    ``seed`` chooses other cases; None: the same ones in every run.
+    """
 
     url: str
     headers: dict[str, str]
     session: requests.Session
     findings: Findings = field(default_factory=Findings)
+    seed: int | None = None
 
     def check(self, case: Case, label: str) -> None:
         """Send one case; a failure is kept, so that one run shows them all."""
@@ -90,7 +94,7 @@ class Fuzzer:
         @hypothesis.settings(
             max_examples=cases,
             database=None,
-            derandomize=True,
+            derandomize=self.seed is None,
             deadline=None,
             phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
@@ -102,7 +106,7 @@ class Fuzzer:
             self.check(case, label)
 
         try:
-            each()
+            (each if self.seed is None else hypothesis.seed(self.seed)(each))()
         except (_TimeOver, hypothesis.errors.Unsatisfiable):
             return  # the latter: nothing in this operation can be made wrong
 

@@ -2,20 +2,27 @@
 """The whole API against its own OpenAPI document: every success, and generated input."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 
 import pytest
 import requests
 import schemathesis
 from schemathesis.core.failures import FailureGroup
 
-from tests.journeys.calls import MAKERS, SPARE
+from tests.journeys.calls import MAKERS, SPARE, Call
 from tests.journeys.fuzzing import Fuzzer, strategies
 from tests.journeys.operations import Operation, body_schema, document, operations
-from tests.journeys.world import World
+from tests.journeys.world import World, opened_world
 
+LONG_CASES = int(os.environ.get("HV_TEST_API_LONG_CASES", "10500"))
+LONG_SECONDS = float(os.environ.get("HV_TEST_API_LONG_SECONDS", "330"))
+# What these change is everybody's: they come last, and the world of the long run is its own.
+DISRUPTIVE = frozenset({"change_model", "rotate_signing_key", "mark_all_read"})
 CASES = int(os.environ.get("HV_TEST_API_CASES", "24"))
 SECONDS = float(os.environ.get("HV_TEST_API_SECONDS", "45"))
 
@@ -57,6 +64,52 @@ def _judge(fuzzer: Fuzzer) -> None:
     assert found.failures == {}, "\n\n".join(f"{k}\n{v}" for k, v in found.failures.items())
     tried = {label for label, count in found.tried.items() if count}
     assert {f"{o.method} {o.path}" for o in operations()} - tried == set()
+
+
+def _settle(world: World, seeds: dict[str, Call]) -> None:
+    """Bring everything into the state that the seeds were made in."""
+    world.ask("PATCH", "/v1/models/lung-ct", json={"enabled": True})
+    for name in ("get_study", "get_result", "get_task", "get_batch", "get_patient", "get_space"):
+        operation = next(o for o in operations() if o.id == name)
+        answer = seeds[name].send(world.http, "GET", operation.path, world.admin.headers)
+        assert answer.status_code == 200, f"{name} lost its seed: {answer.text}"
+
+
+@pytest.fixture
+def own_world(tmp_path: Path) -> Iterator[World]:
+    """A platform that generated calls may wear out."""
+    with opened_world(tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+class TestAtLength:
+    def test_ten_thousand_generated_calls_are_answered_as_documented(
+        self, own_world: World, schema: schemathesis.BaseSchema
+    ) -> None:
+        """All seeds are made before the first generated call; disruptive operations come last."""
+        ordered = sorted(operations(), key=lambda o: o.id in DISRUPTIVE)
+        seeds = {o.id: SPARE.get(o.id, MAKERS[o.id])(own_world) for o in ordered}
+        end = time.monotonic() + LONG_SECONDS
+        with requests.Session() as session:
+            fuzzer = Fuzzer(own_world.url, own_world.admin.headers, session)
+            found = fuzzer.findings
+            for round_ in count():
+                fuzzer.seed = round_
+                missing = LONG_CASES - found.tried.total()
+                if missing <= 0 or time.monotonic() > end:
+                    break
+                for number, operation in enumerate(ordered):
+                    share = (end - time.monotonic()) / (len(ordered) - number) * 2
+                    target = schema[operation.path][operation.method]
+                    label = f"{operation.method} {operation.path}"
+                    wanted = missing // len(ordered) + 1
+                    until = min(time.monotonic() + share, end)
+                    fuzzer.run(strategies(target, seeds[operation.id]), label, wanted, until)
+                _settle(own_world, seeds)
+        sys.stdout.write(f"{found.tried.total()} cases, statuses {dict(found.statuses)}\n")
+        _judge(fuzzer)
 
 
 class TestDocument:

@@ -31,15 +31,15 @@ class TestTargets:
         forest, _ = read_forest()
         check([examine(phantom(seed, MIX), forest) for seed in range(5100, 5104)], 6.0)
 
-    def test_the_lungs_are_within_three_percent_and_each_one_within_four(self) -> None:
-        """Small chests have voxels of 2 mm; the larger of three errors seen was 3.3 %."""
+    def test_the_lungs_together_and_each_one_are_within_three_percent(self) -> None:
+        """The largest of five chests' errors was 0.3 %; the liver's dome is not lung."""
         for seed in range(5104, 5107):
             truth = phantom(seed, MIX)
             lungs = find_lungs(truth.volume)
             assert lungs is not None
             assert lungs.total_ml == pytest.approx(truth.lung_ml, rel=0.03)
-            assert lungs.left_ml == pytest.approx(truth.left_ml, rel=0.04)
-            assert lungs.right_ml == pytest.approx(truth.right_ml, rel=0.04)
+            assert lungs.left_ml == pytest.approx(truth.left_ml, rel=0.03)
+            assert lungs.right_ml == pytest.approx(truth.right_ml, rel=0.03)
 
     @pytest.mark.long
     @pytest.mark.timeout(900)

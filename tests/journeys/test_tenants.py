@@ -37,6 +37,10 @@ OWN_PROOF = frozenset(_OWN.split())
 NAMES_BROKEN = frozenset({"create_batch"})
 # Somebody else's API key is not even seen without the right to manage keys.
 SEEN_BY_OWNERS = frozenset({"revoke_api_key"})
+# Whoever may read a space hears of its work items; a subscription is the caller's own.
+OWN_SUBSCRIPTION = frozenset(
+    {"subscribe_to_workitem", "unsubscribe_from_workitem", "suspend_worklist_subscription"}
+)
 IMAGES = frozenset(
     o.id
     for o in operations()
@@ -67,7 +71,9 @@ LISTS = [
 WRITES = [
     o
     for o in operations()
-    if o.method != "GET" and o.id not in OWN_PROOF and o.id not in {"create_api_key"}
+    if o.method not in ("GET", "OPTIONS")
+    and o.id not in OWN_PROOF
+    and o.id not in {"create_api_key", *OWN_SUBSCRIPTION}
 ]
 
 

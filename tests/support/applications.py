@@ -92,6 +92,17 @@ def misbehave(how: str, context: Context) -> None:
     if how == "eat":
         _hold = [np.ones(64 * 1024 * 1024, np.uint8) for _ in range(64)]
         time.sleep(60)
+    if how == "infer":
+        assert context.infer is not None
+        said = context.infer("echo", {"x": np.arange(4), "note": "hello"})
+        if said["note"] != "hello" or said["x"].sum() != 6:
+            raise RuntimeError("the echo is wrong")
+    if how == "no-engine":
+        try:
+            assert context.infer is not None
+            context.infer("none", {})
+        except RuntimeError as refused:
+            context.progress(0.5, str(refused))
     if how == "hang":
         for step in range(1200):
             context.progress(min(0.6, 0.1 + step / 2000), "hang")

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session as SyncSession
 
 from healthvision.kernel import strictjson
@@ -26,6 +26,12 @@ class InPlaceQueue:
             staged = session.info["staged_jobs"] = []
             event.listen(session.sync_session, "after_commit", self._committer(staged))
         staged.append(job)
+
+    def put_on(self, connection: Connection, job: Enqueued) -> None:
+        """Keep the job; the bulk writer commits right after it."""
+        if job.id not in self.seen:
+            self.seen.add(job.id)
+            self.waiting.append(job)
 
     def _committer(self, staged: list[Enqueued]) -> "Callable[[SyncSession], None]":
         def on_commit(_session: SyncSession) -> None:

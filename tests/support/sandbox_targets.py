@@ -177,3 +177,12 @@ def orphan(_request: Any, _files: SandboxFiles, _out: SandboxOut) -> Any:
             os.write(write_end, str(pid).encode())
         os._exit(0)
     return {"pid": int(os.read(read_end, 20))}
+
+
+def asks(request: Any, _files: SandboxFiles, out: SandboxOut) -> Any:
+    """Ask the parent to double an array; answer with the sum, or with why it refused."""
+    try:
+        said = out.ask(request["engine"], {"factor": 2, "x": np.arange(request["count"])})
+    except RuntimeError as refused:
+        return str(refused)
+    return int(said["x"].sum())

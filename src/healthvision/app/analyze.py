@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from healthvision.clinical.result import Result, ResultStatus
@@ -20,7 +21,8 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
     """Analyse, write and print; returns 0 result, 3 abstained, 2 bad input, 1 failure."""
     console = Console(stderr=True, highlight=False)
     if not path.exists():
-        console.print(f"[red]bad input[/]: there is no {path}")
+        text = f"there is no {path}: give a DICOM, zip, NIfTI or image file, or a folder of them"
+        console.print(f"[red]bad input[/]: {escape(text)}", soft_wrap=True)
         return BAD_INPUT
     target = (
         folder
@@ -31,7 +33,8 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
         result = _analyze(console, path, application, target, seed)
     except Problem as problem:
         bad = problem.status < 500 and not isinstance(problem, OUR_FAULT)
-        console.print(f"[red]{'bad input' if bad else 'failure'}[/]: {problem.detail}")
+        text = escape(f"{path.name}: {problem.detail}")
+        console.print(f"[red]{'bad input' if bad else 'failure'}[/]: {text}", soft_wrap=True)
         return BAD_INPUT if bad else FAILED
     except OSError as error:
         console.print(f"[red]failure[/]: {error.strerror or error}: {error.filename}")
@@ -62,7 +65,8 @@ def _tell(console: Console, result: Result, folder: Path | None) -> None:
         console.print(
             f"Abstained: {result.abstained_reason.en}\n不予判断：{result.abstained_reason.zh}"
         )
-    console.print(f"{result.summary.en}\n{result.summary.zh}")
+    else:
+        console.print(f"{result.summary.en}\n{result.summary.zh}")
     for finding in result.findings:
         sizes = ", ".join(f"{m.label.en} {m.value:.1f} {m.unit}" for m in finding.measurements[:3])
         value = finding.confidence.value

@@ -9,7 +9,10 @@ from fastapi import FastAPI
 
 from healthvision import __version__
 from healthvision.app.docs import add_docs
+from healthvision.app.examples import add_examples
+from healthvision.interfaces.dicomweb import routes as dicomweb
 from healthvision.kernel.db import Database
+from healthvision.kernel.fastlane import FastLane
 from healthvision.kernel.http import install_edge
 from healthvision.kernel.module import Module
 
@@ -33,7 +36,9 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            _tell_problems(super().openapi())
+            whole = super().openapi()
+            _tell_problems(whole)
+            add_examples(whole)
         document: dict[str, Any] = self.openapi_schema or {}
         return document
 
@@ -69,6 +74,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
+    if dicomweb.router in routers:
+        app.add_middleware(FastLane, lanes=dicomweb.LANES)  # inside the edge: added before it
     install_edge(app, db)
     add_docs(app)
     for module in modules:

@@ -13,14 +13,25 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision import __version__
-from healthvision.app import accounts, analyze, configuration, reference, roles, schema
+from healthvision.app import (
+    accounts,
+    analyze,
+    checks,
+    configuration,
+    reference,
+    remote,
+    roles,
+    schema,
+    supervise,
+)
+from healthvision.app.archive_cli import archive_cli
 from healthvision.app.demo import story
 from healthvision.app.doctor import examine
 from healthvision.app.modules import MODULES
+from healthvision.app.placement import OtherHost
 from healthvision.app.process import open_process
 from healthvision.domains.audit import service as audit
 from healthvision.kernel.errors import Problem
@@ -39,13 +50,20 @@ audit_cli = typer.Typer(help="The tamper-evident log.", no_args_is_help=True)
 user_cli = typer.Typer(help="First accounts, for the person who installs.", no_args_is_help=True)
 cli.add_typer(run_cli, name="run")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(archive_cli, name="archive")
 cli.add_typer(user_cli, name="account")
+remote.add_to(cli)
 out, err = Console(), Console(stderr=True)
 
 
 def _core() -> CoreSettings:
     core = CoreSettings()
     configure_logging(level=core.log_level, as_json=core.log_json)
+    strange = configuration.unknown()
+    if strange:
+        names = ", ".join(strange)
+        text = f"[yellow]warning[/]: nobody reads {escape(names)}; healthvision doctor says more"
+        err.print(text, soft_wrap=True)
     return core
 
 
@@ -56,29 +74,42 @@ def version() -> None:
 
 
 @cli.command()
-def up() -> None:
-    """Start the platform in this process: API, worker, embedded database and storage."""
+def up(
+    processes: Annotated[
+        bool | None,
+        typer.Option(
+            "--processes/--one-process",
+            help="A process for each role, restarted when it dies; default: HV_PROCESSES.",
+        ),
+    ] = None,
+) -> None:
+    """Start the platform: API, worker, embedded database and storage."""
     core = _core()
     address = f"http://{core.host}:{core.port}"
-    roles.run_all(core, lambda: err.print(f"HealthVision is up: {address}/docs (Ctrl+C stops it)"))
+    apart = core.processes if processes is None else processes
+    if not apart:
+        roles.run_all(
+            core, lambda: err.print(f"HealthVision is up: {address}/docs (Ctrl+C stops it)")
+        )
+        return
+    roles.bind(core.host, core.port).close()
+    roles.prepare(core)
+    names = [role.name for role in roles.ROLES if role.alone and role.wanted()]
+    text = f"HealthVision starts {', '.join(names)}: {address}/docs (Ctrl+C stops it)"
+    raise typer.Exit(supervise.run(names, lambda: err.print(text)))
 
 
-@run_cli.command("api")
-def run_api() -> None:
-    """Serve the HTTP API."""
-    roles.run_api(_core())
+def _add_role(role: roles.Role) -> None:
+    @run_cli.command(role.name, help=role.help)
+    def run_role() -> None:
+        try:
+            role.run(_core())
+        except (BadMasterKey, OtherHost) as error:  # no restart mends these
+            raise SystemExit(_tell(error, supervise.BAD_SETTINGS)) from None
 
 
-@run_cli.command("worker")
-def run_worker() -> None:
-    """Run jobs of all queues."""
-    roles.run_worker(_core())
-
-
-@run_cli.command("all")
-def run_all() -> None:
-    """Run API and worker in one process."""
-    roles.run_all(_core())
+for _role in roles.ROLES:
+    _add_role(_role)
 
 
 @cli.command()
@@ -92,20 +123,7 @@ def migrate() -> None:
 @cli.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what is missing or misconfigured and how to mend it; exit code 1 when something is."""
-    checks = asyncio.run(examine())
-    if as_json:
-        rows = [
-            {"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in checks
-        ]
-        out.print_json(json.dumps(rows))
-    else:
-        table = Table("check", "state", "seen", "remedy")
-        colours = {"ok": "green", "warning": "yellow", "failed": "red"}
-        for c in checks:
-            state = f"[{colours[c.state]}]{c.state}"
-            table.add_row(c.name, state, escape(c.seen), escape(c.remedy))
-        out.print(table)
-    raise typer.Exit(1 if any(c.state == "failed" for c in checks) else 0)
+    raise typer.Exit(checks.show(asyncio.run(examine()), as_json=as_json))
 
 
 @cli.command("analyze")
@@ -213,14 +231,26 @@ def _explained(error: Exception) -> tuple[str, list[str]] | None:
     return None
 
 
+def _tell(error: Exception, code: int = 2) -> int:
+    """Print an expected failure; returns ``code``, for a wrong setting always the one for that.
+
+    What is a bug is raised again.
+    """
+    told = _explained(error)
+    if told is None:
+        raise error
+    about, lines = told
+    for line in lines:
+        err.print(f"[red]{about}[/]: {escape(line)}", soft_wrap=True)
+    return supervise.BAD_SETTINGS if about == "setting" else code
+
+
 def main() -> None:
-    """Run the command line; expected failures end with one line each and exit code 2."""
+    """Run the command line; expected failures end with one line each.
+
+    Exit code 78 for a wrong setting (a supervisor need not try again), 2 for the others.
+    """
     try:
         cli()
     except Exception as error:  # the edge of the command line: what is no bug gets a line
-        told = _explained(error)
-        if told is None:
-            raise
-        for line in told[1]:
-            err.print(f"[red]{told[0]}[/]: {escape(line)}", soft_wrap=True)
-        raise SystemExit(2) from None
+        raise SystemExit(_tell(error)) from None

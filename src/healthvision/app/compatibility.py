@@ -2,122 +2,89 @@
 """Finds changes of an OpenAPI document that break callers."""
 
 from collections.abc import Iterator
-from typing import Any
 
-Document = dict[str, Any]
+from healthvision.app.shapes import Document, Documents, Side
+
 METHODS = ("get", "put", "post", "delete", "patch", "head")
 
 
 def breaking(before: Document, after: Document) -> list[str]:
     """Return one line per breaking change; an empty list means callers go on working.
 
-    Breaking: a path, operation, success status or answer member that is gone, an answer member
-    with another type, a new required parameter or body member, a parameter that became required,
-    and a permitted value (enum) of a parameter that is gone. Not looked at: types and enums of
-    body members, alternatives (``anyOf``), tightened bounds, answers that are no JSON.
+    What callers send must stay accepted, what they get must stay understood. Breaking: a path,
+    operation, parameter, media type, success status, or member that is gone; a parameter, body or
+    member that became required; a type, format or alternative that is no longer taken, or is new
+    in an answer; a value (enum) no longer taken; a tightened bound or a new pattern; an answer
+    member that may be absent now. No break: more values of an enum in an answer, looser bounds,
+    further members, further error statuses. Not looked at: texts, defaults, headers of answers.
     """
-    return list(_paths(before, after))
+    return list(_paths(Documents(before, after)))
 
 
-def _paths(before: Document, after: Document) -> Iterator[str]:
-    for path, item in before.get("paths", {}).items():
+def _paths(both: Documents) -> Iterator[str]:
+    for path, item in both.before.get("paths", {}).items():
         for method in METHODS:
             if method not in item:
                 continue
             name = f"{method.upper()} {path}"
-            new = after.get("paths", {}).get(path, {}).get(method)
+            new = both.after.get("paths", {}).get(path, {}).get(method)
             if new is None:
                 yield f"{name}: gone"
                 continue
-            yield from _parameters(name, item[method], new, before, after)
-            yield from _body(name, item[method], new, before, after)
-            yield from _answers(name, item[method], new, before, after)
+            yield from _parameters(name, item[method], new, both)
+            yield from _body(name, item[method], new, both)
+            yield from _answers(name, item[method], new, both)
 
 
-def _parameters(
-    name: str, old: Document, new: Document, before: Document, after: Document
-) -> Iterator[str]:
-    known = {(p["in"], p["name"]): p for p in old.get("parameters", [])}
-    for p in new.get("parameters", []):
-        was = known.get((p["in"], p["name"]))
+def _by_place(operation: Document) -> dict[tuple[str, str], Document]:
+    named = operation.get("parameters", [])
+    return {(p["in"], p["name"].lower() if p["in"] == "header" else p["name"]): p for p in named}
+
+
+def _parameters(name: str, old: Document, new: Document, both: Documents) -> Iterator[str]:
+    known, current = _by_place(old), _by_place(new)
+    for place, p in current.items():
+        was = known.get(place)
         if p.get("required") and not (was or {}).get("required"):
             yield f"{name}: parameter {p['name']} is required now"
-        if was is not None:
-            yield from _narrower(f"{name}: parameter {p['name']}", was, p, before, after)
+    for place, was in known.items():
+        label = f"{name}: parameter {was['name']}"
+        if place not in current:
+            yield f"{label} is gone"
+            continue
+        now = current[place].get("schema", {})
+        yield from both.differences(label, was.get("schema", {}), now, Side.SENT)
 
 
-def _narrower(
-    name: str, was: Document, now: Document, before: Document, after: Document
-) -> Iterator[str]:
-    old = _resolve(was.get("schema", {}), before).get("enum")
-    new = _resolve(now.get("schema", {}), after).get("enum")
-    if old is not None and new is not None:
-        for value in old:
-            if value not in new:
-                yield f"{name}: value {value!r} is gone"
-
-
-def _body(
-    name: str, old: Document, new: Document, before: Document, after: Document
-) -> Iterator[str]:
-    was, now = _json(old.get("requestBody", {})), _json(new.get("requestBody", {}))
-    if now is None:
+def _body(name: str, old: Document, new: Document, both: Documents) -> Iterator[str]:
+    was, now = old.get("requestBody"), new.get("requestBody")
+    if now is not None and now.get("required") and not (was or {}).get("required"):
+        yield f"{name}: a body is required now"
+    if was is None:
         return
-    required_before = set(_resolve(was or {}, before).get("required", []))
-    for member in _resolve(now, after).get("required", []):
-        if was is not None and member not in required_before:
-            yield f"{name}: body member {member} is required now"
-    gone = _members(was or {}, before).keys() - _members(now, after).keys()
-    for member in sorted(gone):
-        yield f"{name}: body member {member} is gone"
+    if now is None:
+        yield f"{name}: the body is gone"
+        return
+    yield from _media(f"{name}: body", was, now, both, Side.SENT)
 
 
-def _answers(
-    name: str, old: Document, new: Document, before: Document, after: Document
-) -> Iterator[str]:
+def _answers(name: str, old: Document, new: Document, both: Documents) -> Iterator[str]:
     for status, answer in old.get("responses", {}).items():
         if not status.startswith("2"):
             continue
         if status not in new.get("responses", {}):
             yield f"{name}: status {status} is gone"
             continue
-        was, now = _json(answer), _json(new["responses"][status])
-        if was is not None:
-            yield from _shape(f"{name} {status}", was, now or {}, before, after, 0)
+        now = new["responses"][status]
+        yield from _media(f"{name} {status}:", answer, now, both, Side.ANSWERED)
 
 
-def _shape(
-    name: str, was: Document, now: Document, before: Document, after: Document, depth: int
-) -> Iterator[str]:
-    old, new = _resolve(was, before), _resolve(now, after)
-    if depth > 6:
-        return
-    if old.get("type") != new.get("type") and "type" in old:
-        yield f"{name}: type {old.get('type')} became {new.get('type')}"
-        return
-    members = _members(new, after)
-    for member, shape in _members(old, before).items():
-        if member not in members:
-            yield f"{name}: member {member} is gone"
-        else:
-            label = f"{name}.{member}"
-            yield from _shape(label, shape, members[member], before, after, depth + 1)
-    if "items" in old:
-        yield from _shape(f"{name}[]", old["items"], new.get("items", {}), before, after, depth + 1)
-
-
-def _json(part: Document) -> Document | None:
-    content = part.get("content", {}).get("application/json")
-    return None if content is None else content.get("schema", {})
-
-
-def _resolve(schema: Document, document: Document) -> Document:
-    while "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        schema = document.get("components", {}).get("schemas", {}).get(name, {})
-    return schema
-
-
-def _members(schema: Document, document: Document) -> dict[str, Document]:
-    found: dict[str, Document] = _resolve(schema, document).get("properties", {})
-    return found
+def _media(name: str, was: Document, now: Document, both: Documents, side: Side) -> Iterator[str]:
+    offered = now.get("content", {})
+    for media, told in was.get("content", {}).items():
+        if media not in offered:
+            yield f"{name} media type {media} is gone"
+            continue
+        yield from both.differences(
+            name, told.get("schema", {}), offered[media].get("schema", {}), side
+        )

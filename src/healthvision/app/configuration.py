@@ -47,12 +47,27 @@ def explain(error: ValidationError) -> list[str] | None:
     return lines
 
 
+def file_faults() -> list[str]:
+    """Return what is wrong with the configuration file as a whole; empty is right."""
+    try:
+        content = _toml()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        path = os.environ.get(CONFIG_FILE_VARIABLE)
+        if isinstance(error, OSError):
+            return [f"{CONFIG_FILE_VARIABLE}: {path}: {error.strerror}"]
+        return [f"{CONFIG_FILE_VARIABLE}: {path} is no TOML: {error}"]
+    loose = [k for k, v in content.items() if not isinstance(v, dict)]
+    if loose:
+        name = loose[0]
+        return [f"{CONFIG_FILE_VARIABLE}: '{name}' belongs into a table such as [core]"]
+    return []
+
+
 def faults(rooms: Rooms | None = None) -> list[str]:
     """Return a line for each setting that cannot be used; empty is right."""
-    try:
-        _toml()
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        return [f"{CONFIG_FILE_VARIABLE}: {error}"]
+    broken = file_faults()
+    if broken:
+        return broken
     lines: list[str] = []
     for kind in (RoomSettings.registry if rooms is None else rooms).values():
         try:

@@ -3,80 +3,25 @@
 
 import asyncio
 import os
-import shutil
-import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
-from urllib.parse import urlparse
 from uuid import UUID
 
 import redis.asyncio as redis_client
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from healthvision.app import configuration, schema
+from healthvision.app import checks, schema
+from healthvision.app.checks import Check
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.settings import StorageSettings
-from healthvision.kernel import plugins, sandbox
-from healthvision.kernel.clock import new_id, now
+from healthvision.kernel import plugins
+from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Problem
-from healthvision.kernel.leases import WorkerHeartbeat
+from healthvision.kernel.leases import living_workers
 from healthvision.kernel.masterkey import BadMasterKey, MasterKey, installation_key, known_check
 from healthvision.kernel.settings import CoreSettings
-
-State = Literal["ok", "warning", "failed"]
-LOW_SPACE_GB = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: its state, what was seen, and how to mend it."""
-
-    name: str
-    state: State
-    seen: str
-    remedy: str = ""
-
-
-def _python(_core: CoreSettings) -> Check:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Check("python", "ok" if sys.version_info >= (3, 11) else "failed", version)
-
-
-def _data_folder(core: CoreSettings) -> Check:
-    try:
-        core.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return Check("data folder", "failed", str(error), "set HV_DATA_DIR to a folder you own")
-    if not os.access(core.data_dir, os.W_OK):
-        seen = f"{core.data_dir} is not writable"
-        return Check(
-            "data folder", "failed", seen, f"chown it, or set HV_DATA_DIR (uid {os.getuid()})"
-        )
-    free = shutil.disk_usage(core.data_dir).free / 1e9
-    seen = f"{core.data_dir}, {free:.0f} GB free"
-    if free < LOW_SPACE_GB:
-        return Check(
-            "data folder", "warning", seen, f"less than {LOW_SPACE_GB} GB: free some space"
-        )
-    return Check("data folder", "ok", seen)
-
-
-def _settings() -> list[Check]:
-    """Judge the settings of all rooms: wrong values, and names that nobody reads."""
-    wrong = configuration.faults()
-    if wrong:
-        return [Check("settings", "failed", line, "mend this setting") for line in wrong]
-    strange = configuration.unknown()
-    if strange:
-        remedy = "nobody reads these: look for a slip in docs/reference/settings.md"
-        return [Check("settings", "warning", "unknown: " + ", ".join(strange), remedy)]
-    return [Check("settings", "ok", "all can be read")]
 
 
 async def _master_key(core: CoreSettings, *, with_database: bool) -> Check:
@@ -106,43 +51,6 @@ async def _key_of_database(core: CoreSettings) -> bool:
     finally:
         await db.close()
     return known
-
-
-def _network_cut(_core: CoreSettings) -> Check:
-    reason = sandbox.network_problem()
-    if reason is None:
-        return Check("sandbox", "ok", "applications run without a network")
-    return Check(
-        "sandbox",
-        "failed",
-        f"the kernel refuses network namespaces: {reason}",
-        "as root: sysctl -w kernel.unprivileged_userns_clone=1, or run the worker as root",
-    )
-
-
-def _file_wall(_core: CoreSettings) -> Check:
-    reason = sandbox.files_problem()
-    if reason is None:
-        return Check("sandbox files", "ok", "applications see only their own folder")
-    return Check(
-        "sandbox files",
-        "warning",
-        f"applications can read what the worker can read: {reason}",
-        "use Linux 5.13 or newer with landlock in the lsm= boot parameter; until then run "
-        "only applications you trust",
-    )
-
-
-def _public_url(core: CoreSettings) -> Check:
-    parsed = urlparse(core.public_url)
-    if parsed.scheme not in ("http", "https") or not parsed.hostname:
-        return Check("public URL", "failed", core.public_url, "set HV_PUBLIC_URL to http(s)://host")
-    local = parsed.hostname in ("127.0.0.1", "localhost", "::1")
-    if parsed.scheme == "http" and not local:
-        return Check(
-            "public URL", "warning", core.public_url, "not encrypted: put the gateway in front"
-        )
-    return Check("public URL", "ok", core.public_url)
 
 
 def _applications(_core: CoreSettings) -> Check:
@@ -206,46 +114,37 @@ async def _object_store(db: Database) -> Check:
 
 async def _workers(db: Database) -> Check:
     async with db.reading() as session:
-        rows = (await session.scalars(select(WorkerHeartbeat))).all()
-    alive = [r for r in rows if now() - r.seen_at < timedelta(seconds=30)]
+        alive = await living_workers(session)
     hosts = {r.host for r in alive}
-    url = StorageSettings().url
-    local = not url or url.startswith(("file:", "memory:"))
-    if len(hosts) > 1 and local:
+    if len(hosts) > 1 and StorageSettings().one_host:
         return Check(
             "workers",
             "failed",
             f"roles on {len(hosts)} hosts with a local object store",
-            "use an S3 store (HV_STORAGE_URL=s3://...)",
+            "use an S3 store (HV_STORAGE_URL=s3://...), or one folder that all hosts have mounted "
+            "and HV_STORAGE_SHARED=true",
         )
     if not alive:
         return Check("workers", "warning", "none alive", "run: healthvision up, or run worker")
     return Check("workers", "ok", f"{len(alive)} alive")
 
 
-PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (
-    _python,
-    _data_folder,
-    _network_cut,
-    _file_wall,
-    _public_url,
-    _applications,
-)
+PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (*checks.PLAIN, _applications)
 WITH_CORE: tuple[Callable[[CoreSettings], Awaitable[Check]], ...] = (_database, _redis)
 WITH_DATABASE: tuple[Callable[[Database], Awaitable[Check]], ...] = (_object_store, _workers)
 
 
 async def examine() -> list[Check]:
     """Look at everything; later checks are left out when settings or database are not usable."""
-    checks = _settings()
-    if any(c.state == "failed" for c in checks):
-        return checks
+    found = checks.settings()
+    if any(c.state == "failed" for c in found):
+        return found
     core = CoreSettings()
-    checks += [check(core) for check in PLAIN]
-    checks += [await check(core) for check in WITH_CORE]
-    with_database = any(c.name == "database" and c.state == "ok" for c in checks)
-    checks.append(await _master_key(core, with_database=with_database))
-    if with_database and checks[-1].state == "ok":
+    found += [check(core) for check in PLAIN]
+    found += [await check(core) for check in WITH_CORE]
+    with_database = any(c.name == "database" and c.state == "ok" for c in found)
+    found.append(await _master_key(core, with_database=with_database))
+    if with_database and found[-1].state == "ok":
         async with open_process(core, MODULES, make_key=False) as db:
-            checks += [await check(db) for check in WITH_DATABASE]
-    return checks
+            found += [await check(db) for check in WITH_DATABASE]
+    return found

@@ -29,11 +29,16 @@ def openapi() -> dict[str, Any]:
     return document
 
 
-def problems() -> list[type[Problem]]:
-    """Return every kind of problem of the package, by code."""
+def _import_all() -> None:
+    """Import every module: settings and problems are known by their classes."""
     for module in pkgutil.walk_packages(healthvision.__path__, "healthvision."):
         if "migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+
+
+def problems() -> list[type[Problem]]:
+    """Return every kind of problem of the package, by code."""
+    _import_all()
     found, stack = [], [Problem]
     while stack:
         kind = stack.pop()
@@ -44,6 +49,7 @@ def problems() -> list[type[Problem]]:
 
 
 def _settings_page() -> str:
+    _import_all()
     lines = [
         "# Settings",
         "",

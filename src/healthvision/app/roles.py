@@ -7,22 +7,26 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from healthvision.app import schema
+from healthvision.app import placement, schema
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
 from healthvision.app.system import router as system_router
+from healthvision.interfaces.dimse.door import bind_port, open_door
+from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Database, trouble_of
 from healthvision.kernel.settings import CoreSettings
-from healthvision.kernel.telemetry import UP, logger
+from healthvision.kernel.telemetry import UP, logger, metrics_listener
 from healthvision.kernel.worker import Worker
 
 _log = logger("app.roles")
@@ -33,7 +37,12 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; OSError when the port is taken."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        text = f"cannot listen on {host} port {port} ({error.strerror}): stop the program that"
+        raise OSError(f"{text} holds it, or set HV_HOST and HV_PORT") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -44,16 +53,27 @@ def new_worker(core: CoreSettings) -> Worker:
     @asynccontextmanager
     async def open_database() -> AsyncIterator[Database]:
         async with open_process(core, MODULES) as db:
+            await placement.check(db)
             yield db
 
     return Worker(core, open_database)
 
 
 async def serve_api(
-    core: CoreSettings, listener: socket.socket, on_ready: Callable[[], None] | None = None
+    core: CoreSettings,
+    listener: socket.socket,
+    on_ready: Callable[[], None] | None = None,
+    dicom: socket.socket | None = None,
 ) -> None:
-    """Serve the HTTP API on a bound socket until the process is told to stop."""
-    async with open_process(core, MODULES) as db:
+    """Serve the HTTP API on a bound socket until the process is told to stop.
+
+    ``dicom``: the bound DICOM port, served by the same process.
+    """
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(open_process(core, MODULES))
+        await placement.check(db)
+        if dicom is not None:
+            await stack.enter_async_context(open_door(db, dicom))
 
         @asynccontextmanager
         async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +96,18 @@ async def serve_api(
             timeout_graceful_shutdown=10,
             h11_max_incomplete_event_size=64 * 1024,
         )
+        _close_after_a_signal()
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _close_after_a_signal() -> None:
+    """Have the process go on to its own end: uvicorn sends itself the signal that ended it again.
+
+    Else the default action would end us before database, journals and worker are closed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
 
 
 def prepare(core: CoreSettings) -> None:
@@ -98,7 +129,7 @@ def prepare(core: CoreSettings) -> None:
 def run_api(core: CoreSettings) -> None:
     """Run the role 'api' until SIGINT or SIGTERM."""
     prepare(core)
-    asyncio.run(serve_api(core, bind(core.host, core.port)))
+    uvloop.run(serve_api(core, bind(core.host, core.port)))
 
 
 def run_worker(core: CoreSettings) -> None:
@@ -111,18 +142,78 @@ def run_worker(core: CoreSettings) -> None:
     worker.start()
     UP.labels("worker").set(1)
     _log.info("worker started", worker=worker.worker_id)
-    while not stop.wait(1.0):
-        worker.check()
+    with metrics_listener(core.metrics_port):
+        while not stop.wait(1.0):
+            worker.check()
     worker.stop()
 
 
+def run_dimse(core: CoreSettings) -> None:
+    """Run the role 'dimse' until SIGINT or SIGTERM; exit code 1 when its port is taken."""
+    dicom = _dicom_port(DimseSettings())
+    if dicom is None:
+        raise SystemExit(1)
+    prepare(core)
+    with metrics_listener(core.metrics_port):
+        asyncio.run(_serve_dimse(core, dicom))
+
+
+async def _serve_dimse(core: CoreSettings, dicom: socket.socket) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with open_process(core, MODULES) as db:
+        await placement.check(db)
+        async with open_door(db, dicom):
+            await stopped.wait()
+
+
+def _dicom_port(settings: DimseSettings) -> socket.socket | None:
+    """Return the bound DICOM port; None, and a line in the log, when it is taken."""
+    try:
+        return bind_port(settings)
+    except OSError as error:
+        _log.error(
+            "the DICOM port is not open: stop what holds it, or set HV_DIMSE_PORT",
+            host=settings.host,
+            port=settings.port,
+            reason=error.strerror,
+        )
+        return None
+
+
 def run_all(core: CoreSettings, on_ready: Callable[[], Any] | None = None) -> None:
-    """Run API and one worker in this process until SIGINT or SIGTERM."""
+    """Run API, DICOM port and one worker in this process until SIGINT or SIGTERM."""
     prepare(core)
     listener = bind(core.host, core.port)
+    settings = DimseSettings()
+    dicom = _dicom_port(settings) if settings.enabled else None
     worker = new_worker(core)
     worker.start()
     try:
-        asyncio.run(serve_api(core, listener, on_ready))
+        uvloop.run(serve_api(core, listener, on_ready, dicom))
     finally:
         worker.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One role: what ``healthvision run <name>`` does; ``alone``: ``up`` may give it a process.
+
+    ``wanted``: whether ``up`` starts it by the settings.
+    """
+
+    name: str
+    help: str
+    run: Callable[[CoreSettings], None]
+    alone: bool = True
+    wanted: Callable[[], bool] = lambda: True
+
+
+ROLES: tuple[Role, ...] = (
+    Role("api", "Serve the HTTP API.", run_api),
+    Role("worker", "Run jobs of all queues.", run_worker),
+    Role("dimse", "Serve DICOM peers.", run_dimse, wanted=lambda: DimseSettings().enabled),
+    Role("all", "Run all roles in one process.", run_all, alone=False),
+)

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, make_url, text
 
 from healthvision.app.modules import MODULES
+from healthvision.domains.archive import indexes
 from healthvision.kernel import engine
 from healthvision.kernel.db import Base, prepare_sqlite, sync_url
 from healthvision.kernel.events import EventRow
@@ -80,7 +81,9 @@ def upgrade(url: str) -> None:
     with _one_at_a_time(url):
         with _connected(url) as connection:
             if _revision(connection) != head():
+                indexes.release(connection)
                 command.upgrade(_config(connection), "head")
+            indexes.ensure(connection)
         engine.migrate(url)
 
 
@@ -117,10 +120,12 @@ def drift(url: str) -> list[str]:
 
 
 def _is_foreign(difference: object, ours: set[str]) -> bool:
-    """Tell whether a difference is about a table of the job engine, not of a room."""
+    """Tell whether a difference is about a table of the job engine or a search index."""
     if not isinstance(difference, tuple) or not str(difference[0]).startswith("remove_"):
         return False
     thing = difference[1]
+    if getattr(thing, "name", "") == indexes.GIN:
+        return True
     name = getattr(thing, "name", "") if difference[0] == "remove_table" else ""
     table = getattr(getattr(thing, "table", None), "name", name)
     return table not in ours

@@ -6,16 +6,15 @@ from typing import Annotated, Any
 from fastapi import Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision import __version__
 from healthvision.app.limits import LimitRead, published_limits
-from healthvision.kernel.clock import now
 from healthvision.kernel.errors import Busy
 from healthvision.kernel.http import SessionDep, database_of, requires
 from healthvision.kernel.http import router as edge_router
-from healthvision.kernel.leases import WorkerHeartbeat
+from healthvision.kernel.leases import living_workers
 from healthvision.kernel.schemas import Read
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
@@ -58,10 +57,9 @@ async def ready(session: SessionDep) -> ReadyRead:
     """Tell whether database and workers are there (no sign-in); 503 when not."""
     try:
         await session.execute(text("select 1"))
-        seen = (await session.scalars(select(WorkerHeartbeat.seen_at))).all()
+        alive = len(await living_workers(session))
     except (SQLAlchemyError, OSError):
         raise Busy("the database does not answer", retry_after=5) from None
-    alive = sum((now() - at).total_seconds() < 30 for at in seen)
     if not alive:
         raise Busy("no worker is alive", retry_after=5, database="ok", workers=0)
     return ReadyRead(status="ok", database="ok", workers=alive)

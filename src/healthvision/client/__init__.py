@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The typed Python client of the HealthVision API; imports nothing of the server."""
 
-from healthvision.client.auth import ApiKey, Bearer, ClientCredentials, NoAuth
+from healthvision.client.auth import ApiKey, Bearer, ClientCredentials, NoAuth, SignedIn, Tokens
 from healthvision.client.client import AsyncClient, Client
 from healthvision.client.engine import RetryPolicy
 from healthvision.client.errors import (
@@ -24,6 +24,8 @@ __all__ = [
     "ConnectionFailed",
     "NoAuth",
     "RetryPolicy",
+    "SignedIn",
+    "Tokens",
     "UploadFailed",
     "UploadMeta",
     "WaitTimeout",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to sign in: an API key, a token at hand, or client credentials (RFC 6749 4.4)."""
+"""Ways to sign in: an API key, a token at hand, a person's tokens, or client credentials."""
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import httpx
@@ -70,6 +71,66 @@ class ApiKey:
     def renew(self) -> bool:
         """Return False: the key is all there is."""
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A person's tokens; ``until``: Unix time at which the access token ends."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    until: float
+
+
+@dataclass(slots=True)
+class SignedIn:
+    """A person who signed in by device code; the access token is renewed as needed.
+
+    A refresh token works only once, and its second use ends the sign-in: ``keep`` is told the new
+    tokens at once, and ``alone`` holds off others that renew the same sign-in; it gives the tokens
+    that one of them may have got in the meantime.
+    """
+
+    tokens: Tokens
+    client_id: str
+    keep: Callable[[Tokens], None] = field(repr=False)
+    token_path: str = TOKEN_PATH
+    alone: Callable[[], AbstractContextManager[Tokens | None]] = field(
+        default=nullcontext, repr=False
+    )
+
+    def headers(self) -> Generator[Call, httpx.Response, dict[str, str]]:
+        """Renew the access token when it is about to end; return the header."""
+        if self._ends():
+            with self.alone() as newest:
+                if newest is not None and newest.refresh != self.tokens.refresh:
+                    self.tokens = newest
+                if self._ends():
+                    yield from self._refresh()
+        return {"Authorization": f"Bearer {self.tokens.access}"}
+
+    def _ends(self) -> bool:
+        return bool(self.tokens.refresh) and time.time() >= self.tokens.until - EARLY_S
+
+    def _refresh(self) -> Generator[Call, httpx.Response, None]:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self.client_id,
+            "refresh_token": self.tokens.refresh,
+        }
+        asked = time.time()
+        answer: dict[str, Any] = (yield Call("POST", self.token_path, form=form)).json()
+        self.tokens = Tokens(
+            access=str(answer["access_token"]),
+            refresh=str(answer.get("refresh_token") or self.tokens.refresh),
+            until=asked + float(answer.get("expires_in", 300)),
+        )
+        self.keep(self.tokens)
+
+    def renew(self) -> bool:
+        """Count the access token as ended; tells whether there is a refresh token."""
+        self.tokens = replace(self.tokens, until=0.0)
+        return bool(self.tokens.refresh)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from healthvision.client.auth import Auth, NoAuth
-from healthvision.client.calls import analysis, system, uploads
+from healthvision.client.calls import analysis, signin, system, uploads
 from healthvision.client.calls import studies as imaging
 from healthvision.client.effects import Operation
 from healthvision.client.engine import RetryPolicy
@@ -89,6 +89,9 @@ class Client:
         """Close the connections."""
         self.close()
 
+    start_device = _blocking(signin.start_device)
+    wait_for_device = _blocking(signin.wait_for_device)
+    revoke = _blocking(signin.revoke)
     upload = _blocking(uploads.upload)
     resume_upload = _blocking(uploads.resume_upload)
     get_upload = _blocking(uploads.get_upload)
@@ -171,6 +174,9 @@ class AsyncClient:
         """Close the connections."""
         await self.close()
 
+    start_device = _awaited(signin.start_device)
+    wait_for_device = _awaited(signin.wait_for_device)
+    revoke = _awaited(signin.revoke)
     upload = _awaited(uploads.upload)
     resume_upload = _awaited(uploads.resume_upload)
     get_upload = _awaited(uploads.get_upload)

@@ -135,6 +135,26 @@ class StoreResult(Model):
     refused: list[Refused]
 
 
+class DeviceStart(Model):
+    """The beginning of a sign-in by device code; times in seconds."""
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str = ""
+    expires_in: int
+    interval: int = 5
+
+
+class TokenAnswer(Model):
+    """Tokens; ``expires_in``: life of the access token in seconds."""
+
+    access_token: str
+    refresh_token: str = ""
+    expires_in: int = 300
+    scope: str = ""
+
+
 FINISHED = frozenset({"done", "failed", "cancelled"})
 
 

@@ -124,6 +124,25 @@ class Category(Value):
     assumptions: tuple[Text, ...] = ()  # e.g. baseline assumed, age not known
 
 
+class Risk(Value):
+    """What a published risk model says: the range (0..1) that its missing inputs leave open."""
+
+    model: str  # id of the model, e.g. 'brock-2b'
+    title: Text
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+    known: dict[str, float | bool]
+    missing: tuple[Text, ...]  # inputs that are not known; empty: low equals high
+    population: Text  # whom the model was made for
+    source: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Risk":
+        if self.low > self.high:
+            raise ValueError("risk: low is above high")
+        return self
+
+
 class Contribution(Value):
     """How much one feature moved the confidence, in the unit named by ``Explanation.method``."""
 
@@ -160,6 +179,7 @@ class Finding(Value):
     measurements: tuple[Measurement, ...] = ()
     attributes: tuple[tuple[Code, Code], ...] = ()  # (concept, coded value), e.g. density type
     categories: tuple[Category, ...] = ()
+    risks: tuple[Risk, ...] = ()
     confidence: Confidence
     evidence_level: EvidenceLevel
     explanation: Explanation
@@ -300,6 +320,7 @@ class Result(Value):
     gates: tuple[Gate, ...]
     findings: tuple[Finding, ...]
     measurements: tuple[Measurement, ...] = ()  # of the study as a whole, e.g. lung volumes
+    categories: tuple[Category, ...] = ()  # of the study as a whole, e.g. Lung-RADS of the exam
     negatives: tuple[ExplicitNegative, ...] = ()
     summary: Text
     limitations: tuple[Text, ...] = ()

@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field
 
 from healthvision.clinical.result import (
+    Category,
     ChosenSeries,
     Code,
     ExplicitNegative,
@@ -137,3 +138,4 @@ class ApplicationOutput:
     key_images: tuple[KeyImage, ...]
     abstained: Text | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
+    categories: tuple[Category, ...] = ()  # of the study as a whole

@@ -111,6 +111,14 @@ class Sealer:
         del self._buffer[: full * CHUNK_BYTES]
         return b"".join(out)
 
+    def chunks(self, text: bytes) -> list[bytes]:
+        """Seal a whole text at once, without copying it; instead of ``update`` and ``finish``."""
+        view, last = memoryview(text), max(0, (len(text) - 1) // CHUNK_BYTES)
+        return [
+            self._seal(view[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES], last=i == last)
+            for i in range(last + 1)
+        ]
+
     def finish(self) -> bytes:
         """Return the last chunk."""
         return self._seal(memoryview(self._buffer), last=True)
@@ -125,6 +133,12 @@ def seal(wrapping_key: bytes, key_id: UUID, context: bytes, text: bytes | memory
     """Return a whole sealed object."""
     sealer = Sealer(wrapping_key, key_id, context)
     return b"".join((sealer.header, sealer.update(text), sealer.finish()))
+
+
+def seal_parts(wrapping_key: bytes, key_id: UUID, context: bytes, text: bytes) -> list[bytes]:
+    """Return a whole sealed object as its header and chunks, to be written one after another."""
+    sealer = Sealer(wrapping_key, key_id, context)
+    return [sealer.header, *sealer.chunks(text)]
 
 
 def key_id_of(header: bytes) -> UUID:
@@ -174,6 +188,24 @@ class Opener:
             return self._aead.decrypt(_nonce(index, index == self._last), sealed, None)
         except InvalidTag:
             raise Damaged("a chunk of a sealed object fails its check") from None
+
+    def text(self, span: SealedSpan, sealed: memoryview) -> bytes:
+        """Return the wanted text of a span from all of its sealed chunks; raises Damaged."""
+        step, size = CHUNK_BYTES + TAG_BYTES, len(sealed)
+        chunks = -(-size // step)
+        out = bytearray(size - chunks * TAG_BYTES)
+        view, at = memoryview(out), 0
+        try:
+            for number, start in enumerate(range(0, size, step)):
+                index = span.first + number
+                chunk = sealed[start : start + step]
+                room = view[at : at + len(chunk) - TAG_BYTES]
+                at += self._aead.decrypt_into(_nonce(index, index == self._last), chunk, None, room)
+        except (InvalidTag, ValueError):
+            raise Damaged("a chunk of a sealed object fails its check") from None
+        if at < span.skip + span.length:
+            raise Damaged("a sealed object is cut short")
+        return bytes(view[span.skip : span.skip + span.length])
 
     async def stream(
         self, span: SealedSpan, sealed: AsyncIterable[bytes | memoryview]

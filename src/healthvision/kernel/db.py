@@ -165,6 +165,7 @@ class Database:
         self.engine = self._new_engine(pool_size)
         self._read_engine = self.engine.execution_options(**{READ_ONLY: True})
         self._reserve = self._new_engine(1)
+        self._closers: list[Callable[[], None]] = []
 
     def _new_engine(self, pool_size: int) -> AsyncEngine:
         options: dict[str, Any] = {
@@ -220,8 +221,15 @@ class Database:
         finally:
             await asyncio.shield(session.close())
 
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Run a callback when this database is closed; for what holds connections of its own."""
+        self._closers.append(callback)
+
     async def close(self) -> None:
         """Close all connections."""
+        for callback in self._closers:
+            await asyncio.to_thread(callback)
+        self._closers.clear()
         await self.engine.dispose()
         await self._reserve.dispose()
 

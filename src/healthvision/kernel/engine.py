@@ -9,9 +9,10 @@ import threading
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session as SyncSession
 
+from healthvision.kernel import wakeup
 from healthvision.kernel.db import Session, prepare_sqlite, sync_url
 from healthvision.kernel.jobs import DEFAULT_QUEUE, Enqueued
 
@@ -96,11 +97,14 @@ class EngineQueue:
         """Enqueue in the session's transaction; the same id twice is one job."""
 
         def enqueue(sync: SyncSession) -> None:
-            self.client.enqueue_in_transaction(
-                sync.connection(), options_of(job), *arguments_of(job, 1)
-            )
+            self.put_on(sync.connection(), job)
 
         await session.run_sync(enqueue)
+
+    def put_on(self, connection: Connection, job: Enqueued) -> None:
+        """Enqueue in a sync connection's transaction."""
+        self.client.enqueue_in_transaction(connection, options_of(job), *arguments_of(job, 1))
+        wakeup.tell(connection)
 
     def close(self) -> None:
         """Close the client's connections."""

@@ -339,6 +339,11 @@ _BY_STATUS: dict[int, type[Problem]] = {400: Malformed, 404: NotFound, 405: Meth
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
+    return await problem_answer(request, error)
+
+
+async def problem_answer(request: Request, error: Problem) -> Response:
+    """Return the answer of a Problem that ended a request; a refusal is recorded before."""
     try:
         await _log_refusal(request, error)
     except Problem as unavailable:  # what cannot be recorded is not answered

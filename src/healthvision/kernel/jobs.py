@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 from healthvision.kernel import strictjson
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database, Session, resources_of
+from healthvision.kernel.resources import Resources
 
 DEFAULT_QUEUE = "default"
 URGENT, NORMAL, LOW = 1, 50, 100  # smaller runs first
@@ -71,6 +74,10 @@ class JobQueue(Protocol):
         """Enqueue inside the session's transaction; the same id twice is one job."""
         ...
 
+    def put_on(self, connection: Connection, job: Enqueued) -> None:
+        """Enqueue inside a sync connection's transaction."""
+        ...
+
 
 @dataclass(slots=True)
 class JobRegistry:
@@ -113,3 +120,17 @@ async def enqueue(
     )
     await resources.get(JobQueue).put(session, job)  # type: ignore[type-abstract]
     return job.id
+
+
+def enqueue_on(
+    connection: Connection,
+    resources: Resources,
+    name: str,
+    payload: Mapping[str, Any],
+    *,
+    job_id: str,
+) -> None:
+    """Enqueue a job in a bulk writer's transaction; see ``enqueue``."""
+    queue = resources.get(JobRegistry).jobs[name].queue
+    job = Enqueued(job_id, name, strictjson.dumps(dict(payload)), queue, NORMAL, 0.0)
+    resources.get(JobQueue).put_on(connection, job)  # type: ignore[type-abstract]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leased rows: one holder at a time over all processes, with a fencing number."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -32,6 +33,25 @@ class WorkerHeartbeat(Base):
     pid: Mapped[int]
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+ALIVE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LivingWorker:
+    """A worker that gave a sign of life lately, and on which host."""
+
+    worker_id: str
+    host: str
+    seen_at: datetime
+
+
+async def living_workers(session: Session) -> list[LivingWorker]:
+    """Return the workers of the installation seen in the last ``ALIVE_S`` seconds."""
+    since = now() - timedelta(seconds=ALIVE_S)
+    rows = await session.scalars(select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > since))
+    return [LivingWorker(r.worker_id, r.host, r.seen_at) for r in rows]
 
 
 async def acquire(session: Session, name: str, holder: str, seconds: float) -> int | None:

@@ -4,7 +4,8 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
+from uuid import UUID
 
 from pydantic import Field
 
@@ -37,3 +38,28 @@ def decode_cursor(cursor: str, count: int) -> list[Any]:
     if not isinstance(values, list) or len(values) != count:
         raise BadCursor("the cursor was not made by this list")
     return values
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> Any:
+        """The id that the list is ordered by."""
+        ...
+
+
+def cursor_id(cursor: str | None) -> UUID | None:
+    """Return the id in the cursor of a list that is ordered by id; raises BadCursor."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(str(decode_cursor(cursor, 1)[0]))
+    except ValueError:
+        raise BadCursor("the cursor was not made by this list") from None
+
+
+def next_id(rows: Sequence[_HasId], limit: int) -> str | None:
+    """Return the cursor behind the first ``limit`` rows; None when nothing comes after them.
+
+    ``rows``: ordered by id, read with one more than ``limit``.
+    """
+    return encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None

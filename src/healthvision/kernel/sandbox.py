@@ -8,28 +8,25 @@ happens inside, the parent gets an answer or a ``SandboxFailed`` with the reason
 """
 
 import contextlib
-import fcntl
 import json
 import os
-import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from healthvision.kernel import sandbox_processes as processes
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.errors import Busy, Problem
+from healthvision.kernel.sandbox_asking import AskLimits
 from healthvision.kernel.sandbox_child import (
     ANSWER,
     EXIT_MEMORY,
@@ -40,7 +37,9 @@ from healthvision.kernel.sandbox_child import (
     SandboxOut,
     Span,
 )
-from healthvision.kernel.telemetry import logger
+from healthvision.kernel.sandbox_desk import Answerer, Desk
+from healthvision.kernel.sandbox_files import Bundle
+from healthvision.kernel.sandbox_processes import Progress, ProgressReader
 
 __all__ = [
     "Bundle",
@@ -58,16 +57,12 @@ __all__ = [
 Reason = Literal[
     "timeout", "cpu", "memory", "output", "processes", "crash", "exception", "answer", "cancelled"
 ]
-Progress = Callable[[float, str], None]
-MEMFD_LIMIT = 1 << 30
 _CHILD = ("-I", "-m", "healthvision.kernel.sandbox_boot")
+DEFAULT_ASKS = AskLimits()
 _TICK_S = 0.1
 _MAX_ANSWER = 64 * 1024 * 1024
 _MAX_FILES = 4096
 _MB = 1024 * 1024
-_KILL_ROUNDS = 200
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_log = logger("kernel.sandbox")
 _ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "PATH", "LD_LIBRARY_PATH")
 
 
@@ -100,56 +95,6 @@ class Limits:
     processes: int = 256  # processes and threads together
 
 
-class Bundle:
-    """Input files on their way into a sandbox, in one nameless file. Use with ``with``."""
-
-    def __init__(self, expected_bytes: int = 0) -> None:
-        self._sealable = expected_bytes <= MEMFD_LIMIT
-        self.spans: list[Span] = []
-        self.size = 0
-        if self._sealable:
-            self._descriptor = os.memfd_create("hv-sandbox", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        else:
-            self._descriptor, name = tempfile.mkstemp(prefix="hv-sandbox-")
-            os.unlink(name)
-
-    def __enter__(self) -> "Bundle":
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        os.close(self._descriptor)
-
-    def add(self, name: str, data: bytes) -> int:
-        """Append one file and return its index."""
-        view, at = memoryview(data), 0
-        while at < len(view):
-            at += os.write(self._descriptor, view[at:])
-        self.spans.append(Span(name, self.size, len(data)))
-        self.size += len(data)
-        return len(self.spans) - 1
-
-    def read(self, index: int) -> bytes:
-        """Return the bytes of one file, as the child will read them."""
-        return SandboxFiles(self._descriptor, self.spans).read(index)
-
-    @contextmanager
-    def opened(self) -> Iterator[int]:
-        """Give a read-only descriptor; from now on nothing can be added to a memfd."""
-        if self._sealable:
-            seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
-            fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, seals)
-        descriptor = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
 @dataclass(frozen=True, slots=True)
 class SandboxOutcome:
     """The answer. ``array(name)`` gives what the child wrote with ``SandboxOut.array``."""
@@ -175,10 +120,14 @@ def run(
     network: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    answerer: Answerer | None = None,
+    ask_limits: AskLimits = DEFAULT_ASKS,
 ) -> SandboxOutcome:
     """Run ``module:function`` (a ``sandbox_child.Target``) in a child process and wait for it.
 
     Blocks; use a thread from async code. ``cancelled`` is asked some ten times a second.
+    ``answerer``: answers what the child asks with ``SandboxOut.ask``, in a thread of its own;
+    without one the child cannot ask. A Problem it raises is told to the child by its code.
     Raises SandboxFailed with the reason, or SandboxUnavailable when ``network`` is False and
     cannot be cut.
     """
@@ -187,7 +136,8 @@ def run(
         with contextlib.ExitStack() as owned:
             bundle = files if files is not None else owned.enter_context(Bundle())
             descriptor = owned.enter_context(bundle.opened())
-            run_ = _Run(target, request, bundle.spans, descriptor, folder, limits, network)
+            desk = None if answerer is None else Desk(answerer, ask_limits)
+            run_ = _Run(target, request, bundle.spans, descriptor, folder, limits, network, desk)
             return run_.execute(progress or _ignore, cancelled or _never)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -245,6 +195,7 @@ class _Run:
     folder: Path
     limits: Limits
     network: bool
+    desk: Desk | None = None
     peak: int = 0
     network_id: int | None = None
 
@@ -254,12 +205,16 @@ class _Run:
         with tempfile.TemporaryFile() as log:
             child = self._start(write_end, log.fileno())
             os.close(write_end)
+            if self.desk is not None:
+                self.desk.open()
             try:
                 self._feed(child, write_end)
                 reason = self._watch(child, read_end, started, progress, cancelled)
             finally:
-                _kill(child, self.network_id)
+                processes.kill(child, self.network_id)
                 os.close(read_end)
+                if self.desk is not None:
+                    self.desk.close()
         if reason is not None:
             raise reason
         self._judge(child.returncode)
@@ -271,11 +226,14 @@ class _Run:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            pass_fds=(self.bundle, progress),
+            pass_fds=(self.bundle, progress, *self._pipes()),
             cwd=self.folder,
             env=_environment(self.folder, self.limits.threads),
             start_new_session=True,
         )
+
+    def _pipes(self) -> tuple[int, ...]:
+        return () if self.desk is None else (self.desk.questions, self.desk.answers)
 
     def _feed(self, child: "subprocess.Popen[bytes]", progress: int) -> None:
         order = {
@@ -287,6 +245,8 @@ class _Run:
             "folder": str(self.folder),
             "limits": asdict(self.limits),
             "network": self.network,
+            "pipes": self._pipes(),
+            "ask_limits": None if self.desk is None else asdict(self.desk.limits),
             "parent": os.getpid(),
             "path": [p for p in sys.path if os.path.isabs(p)],
         }
@@ -303,7 +263,7 @@ class _Run:
         cancelled: Callable[[], bool],
     ) -> SandboxFailed | None:
         """Wait for the end; return why the child is to be stopped, or None when it ended."""
-        reader = _ProgressReader(pipe, progress)
+        reader = ProgressReader(pipe, progress)
         while True:
             reader.wait(_TICK_S)
             self.network_id = reader.network_id
@@ -321,10 +281,10 @@ class _Run:
                 return over
 
     def _over(self, pid: int) -> SandboxFailed | None:
-        family = _family(pid)
+        family = processes.family(pid)
         if len(family) > self.limits.processes:
             return SandboxFailed("processes", f"more than {self.limits.processes} processes")
-        memory = sum(_resident_mb(p) for p in family)
+        memory = sum(processes.resident_mb(p) for p in family)
         self.peak = max(self.peak, memory)
         if memory > self.limits.memory_mb:
             return SandboxFailed("memory", f"more than {self.limits.memory_mb} MB of memory used")
@@ -383,59 +343,6 @@ class _Run:
                 raise SandboxFailed("answer", "an array of the answer cannot be read") from None
 
 
-class _ProgressReader:
-    """Reads progress lines without ever blocking on the child.
-
-    ``network_id``: the child's network namespace, from the first line, which is written before
-    any code of an application runs; None when the network is not cut.
-    """
-
-    def __init__(self, pipe: int, progress: Progress) -> None:
-        os.set_blocking(pipe, False)
-        self._pipe = pipe
-        self._progress = progress
-        self._rest = b""
-        self._begun = False
-        self.network_id: int | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(pipe, selectors.EVENT_READ)
-        self._open = True
-
-    def wait(self, seconds: float) -> None:
-        """Wait for lines at most so long and hand on the newest of them."""
-        if not self._open:
-            time.sleep(seconds)
-            return
-        if not self._selector.select(seconds):
-            return
-        data = os.read(self._pipe, 65536)
-        if not data:
-            self._selector.unregister(self._pipe)
-            self._open = False
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._rest = self._rest[-4096:]
-        if lines and not self._begun:
-            self._begin(lines[0])
-        if lines:
-            self._tell(lines[-1])
-
-    def _begin(self, line: bytes) -> None:
-        self._begun = True
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            told = int(json.loads(line)["network_id"])
-            self.network_id = told if told != _network_of("self") else None
-
-    def _tell(self, line: bytes) -> None:
-        try:
-            said = json.loads(line)
-            fraction, stage = float(said["fraction"]), str(said["stage"])[:64]
-        except (ValueError, KeyError, TypeError):
-            return
-        if 0 <= fraction <= 1:
-            self._progress(fraction, stage)
-
-
 def _environment(folder: Path, threads: int) -> dict[str, str]:
     """Return the child's whole environment: nothing of ours but the words of the machine."""
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
@@ -453,64 +360,12 @@ def _environment(folder: Path, threads: int) -> dict[str, str]:
     }
 
 
-def _family(pid: int) -> list[int]:
-    """Return the process and all its descendants."""
-    found = [pid]
-    for parent in found:
-        for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found.extend(int(p) for p in tasks.read_text(encoding="ascii").split())
-    return found
-
-
-def _resident_mb(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * _PAGE // _MB
-
-
 def _folder_mb(folder: Path) -> int:
     total = 0
     for entry in folder.rglob("*"):
         with contextlib.suppress(OSError):
             total += entry.lstat().st_size
     return total // _MB
-
-
-def _network_of(process: str) -> int | None:
-    try:
-        return os.stat(f"/proc/{process}/ns/net").st_ino
-    except OSError:
-        return None
-
-
-def _kill(child: "subprocess.Popen[bytes]", network_id: int | None) -> None:
-    """End the whole group and every descendant, also those that left the group or were orphaned.
-
-    Whatever the child started shares its network namespace and cannot leave it, so that nothing
-    of it survives, however fast it forks.
-    """
-    family = _family(child.pid)[1:] if child.poll() is None else []
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    for _ in range(_KILL_ROUNDS):
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        child.wait()
-        family = _living_in(network_id)
-        if not family:
-            return
-    _log.error("processes of a sandbox survive", count=len(family))
-
-
-def _living_in(network_id: int | None) -> list[int]:
-    if network_id is None:
-        return []
-    everyone = [name for name in os.listdir("/proc") if name.isdigit()]
-    return [int(name) for name in everyone if _network_of(name) == network_id]
 
 
 def _read_plain(path: Path, limit: int) -> bytes:

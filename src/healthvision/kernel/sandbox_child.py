@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from healthvision.kernel.sandbox_asking import Asking, AskLimits, AskRefused, Values
+
 EXIT_RAISED, EXIT_MEMORY, EXIT_NETWORK = 70, 71, 78
 ANSWER, FAILURE = "answer.json", "failure.json"
 _MB = 1024 * 1024
@@ -57,9 +59,12 @@ class SandboxFiles:
 class SandboxOut:
     """The way out: arrays as ``.npy`` without pickle, progress as (0..1, stage id)."""
 
-    def __init__(self, folder: Path, progress_descriptor: int) -> None:
+    def __init__(
+        self, folder: Path, progress_descriptor: int, asking: Asking | None = None
+    ) -> None:
         self._folder = folder
         self._progress = progress_descriptor
+        self._asking = asking
 
     def array(self, name: str, values: npt.NDArray[Any]) -> str:
         """Write an array; returns its name, to be put into the answer."""
@@ -71,6 +76,12 @@ class SandboxOut:
         """Tell the parent how far the work is; never blocks the work for long."""
         line = json.dumps({"fraction": min(1.0, max(0.0, float(fraction))), "stage": stage[:64]})
         os.write(self._progress, line.encode() + b"\n")
+
+    def ask(self, name: str, values: Values) -> dict[str, Any]:
+        """Ask the parent; values are JSON or arrays. Raises AskRefused with the reason."""
+        if self._asking is None:
+            raise AskRefused("closed")
+        return self._asking.ask(name, values)
 
 
 class Target(Protocol):
@@ -97,7 +108,11 @@ def _failure(folder: Path, error: BaseException) -> None:
 
 def _work(order: dict[str, Any], folder: Path) -> int:
     files = SandboxFiles(order["bundle"], [Span(**span) for span in order["files"]])
-    out = SandboxOut(folder, order["progress"])
+    asking = None
+    if order["pipes"]:
+        questions, answers = order["pipes"]
+        asking = Asking(questions, answers, AskLimits(**order["ask_limits"]))
+    out = SandboxOut(folder, order["progress"], asking)
     run: Callable[..., Any] = _target(order["target"])
     answer = run(order["request"], files, out)
     text = json.dumps(answer, ensure_ascii=False, allow_nan=False)

@@ -105,6 +105,18 @@ class CoreSettings(RoomSettings, room="core"):
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=True, description="JSON lines (ECS names) instead of text.")
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Loopback port on which a process without the API (worker) shows its metrics "
+        "to Prometheus; 0: none. One port per process; the API has /metrics on its own port.",
+    )
+    processes: bool = Field(
+        default=False,
+        description="Whether 'healthvision up' runs each role as a process of its own and starts "
+        "it again when it dies; else all roles share one process (one core).",
+    )
     worker_id: str = Field(
         default="", description="Name of this worker; empty: host name, process id and time."
     )

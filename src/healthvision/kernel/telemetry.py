@@ -5,12 +5,19 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    start_http_server,
+)
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 REQUESTS = Counter(
@@ -25,6 +32,8 @@ WORKERS_TAKEN_OVER = Counter(
     "hv_jobs_taken_over_total", "Jobs taken over from dead workers", registry=REGISTRY
 )
 UP = Gauge("hv_up", "1 while the process serves", ["role"], registry=REGISTRY)
+
+LOOPBACK = "127.0.0.1"
 
 request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
 trace_id_var: ContextVar[str | None] = ContextVar("trace_id", default=None)
@@ -81,3 +90,28 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
 def logger(name: str) -> Any:
     """Return a structured logger; log ids only, never personal data."""
     return structlog.get_logger(**{"log.logger": name})
+
+
+@contextmanager
+def metrics_listener(port: int) -> Iterator[None]:
+    """Offer this process's metrics on the loopback address while it is open; port 0: do not.
+
+    For roles without an HTTP door of their own (the API has ``/metrics``). A port that is taken
+    is told in the log: a process that works unseen is better than one that does not work.
+    """
+    if port == 0:
+        yield
+        return
+    try:
+        server, thread = start_http_server(port, LOOPBACK, REGISTRY)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        logger("kernel.telemetry").warning("no metrics listener", port=port, reason=reason)
+        yield
+        return
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

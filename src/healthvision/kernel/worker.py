@@ -38,14 +38,15 @@ from healthvision.kernel.jobs import (
 from healthvision.kernel.leases import WorkerHeartbeat, acquire, release_all
 from healthvision.kernel.settings import CoreSettings
 from healthvision.kernel.telemetry import JOB_SECONDS, JOBS, WORKERS_TAKEN_OVER, logger
+from healthvision.kernel.wakeup import QueueLoops
 
 LEASE_S = 6.0
+PERIODICS = "periodics"  # the lease of the worker that does the periodic work
 BUG_ATTEMPTS = 3
 OUTAGE_ATTEMPTS = 200  # a job does not use up its tries while the database is away
 OUTAGE_DELAY_S = 30.0
 OUTAGE_PAUSE_S = 1.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-POLL_S = 0.1
 _log = logger("kernel.worker")
 
 Opener = Callable[[], AbstractAsyncContextManager[Database]]
@@ -93,8 +94,11 @@ class Worker:
     _stopping: asyncio.Event | None = None
     _db: Database | None = None
     _connections: Engine | None = None
+    _loops: QueueLoops | None = None
     _failure: BaseException | None = None
-    _leases: dict[str, float] = field(default_factory=dict)
+    _in_charge: bool = False
+    _charge_until: float = 0.0  # monotonic time at which the answer is asked again
+    _charge_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def start(self) -> None:
@@ -114,6 +118,8 @@ class Worker:
 
         Another worker (or the next one here) takes over what did not come to its end.
         """
+        if self._loops is not None:
+            self._loops.stop()
         DBOS.destroy(destroy_registry=True)
         if self._connections is not None:
             self._connections.dispose()
@@ -136,16 +142,12 @@ class Worker:
         threads = sum(queues.values()) + 4
         self._connections = engine.sync_engine(db.url, pool_size=threads)
         config = engine.worker_config(db.url, self.worker_id, threads, self._connections)
-        DBOS(config=config)
+        instance = DBOS(config=config)
         DBOS.workflow(name=engine.WORKFLOW)(self._workflow())
+        DBOS.listen_queues([])  # the loops below listen
         DBOS.launch()
-        for name, concurrency in queues.items():
-            DBOS.register_queue(
-                name,
-                worker_concurrency=concurrency,
-                polling_interval_sec=POLL_S,
-                on_conflict="always_update",
-            )
+        self._loops = QueueLoops(db.url)
+        self._loops.start(instance, queues)
 
     def _workflow(self) -> Callable[[str, str, int, str, int], None]:
         def hv_job(
@@ -339,13 +341,22 @@ class Worker:
             await self._guarded(self._run_periodic(db, periodic, context))
 
     async def _run_periodic(self, db: Database, periodic: Periodic, context: JobContext) -> None:
-        if monotonic() > self._leases.get(periodic.name, 0.0):
-            async with db.transaction() as session:
-                held = await acquire(session, f"periodic:{periodic.name}", self.worker_id, LEASE_S)
-            if held is None:
-                return
-            self._leases[periodic.name] = monotonic() + LEASE_S / 3
-        await periodic.handler(context)
+        if await self._is_in_charge(db):
+            await periodic.handler(context)
+
+    async def _is_in_charge(self, db: Database) -> bool:
+        """Tell whether this worker does the periodic work: one lease for all of it.
+
+        One write every few seconds, whatever the number of periodics; an idle worker stays idle.
+        """
+        async with self._charge_lock:
+            if monotonic() > self._charge_until:
+                self._in_charge = False
+                async with db.transaction() as session:
+                    held = await acquire(session, PERIODICS, self.worker_id, LEASE_S)
+                self._in_charge = held is not None
+                self._charge_until = monotonic() + LEASE_S / 3
+            return self._in_charge
 
 
 def _process_lives(pid: int) -> bool:

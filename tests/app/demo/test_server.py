@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from healthvision.app.demo import story
-from healthvision.app.demo.server import MARKER, FolderTaken, wipe
+from healthvision.app.demo.server import MARKER, FolderTaken, only_one, wipe
 
 
 class TestWipe:
@@ -36,3 +36,21 @@ class TestWipe:
         assert story.run(story.Plan(True, 1, None, 0, tmp_path)) == 2
         assert "thesis.tex" in [p.name for p in tmp_path.iterdir()]
         assert "not made by the demo" in capsys.readouterr().out
+
+
+class TestOnlyOne:
+    def test_a_second_demo_in_the_folder_is_told_and_changes_nothing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "demo"
+        wipe(folder)
+        (folder / "old").write_text("x")
+        with only_one(folder):
+            assert story.run(story.Plan(True, 1, None, 0, folder)) == 2
+        assert "another demo runs" in capsys.readouterr().out
+        assert (folder / "old").exists()
+
+    def test_the_folder_is_free_after_the_end(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            with only_one(tmp_path / "demo"):
+                pass

@@ -3,6 +3,7 @@
 
 import csv
 import io
+import itertools
 import json
 import zipfile
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from healthvision.domains.analysis import service
+from healthvision.domains.analysis import history, repository, service
 from healthvision.domains.archive import service as archive
 from healthvision.domains.audit.tables import AuditEvent
 from healthvision.kernel.clock import FixedClock, now, use_clock
@@ -20,6 +21,10 @@ from tests.domains.analysis.conftest import Ward
 from tests.support.auth import HEADER
 
 STRANGER = {HEADER: "stranger"}
+
+
+def _told(stream: str) -> list[dict[str, Any]]:
+    return [json.loads(x[6:]) for x in stream.splitlines() if x.startswith("data: ")]
 
 
 async def _topics(ward: Ward) -> list[str]:
@@ -108,6 +113,36 @@ class TestTasks:
         body = {"study_id": str(uuid4()), **change}
         answer = await ward.client.post("/v1/tasks", json=body)
         assert answer.status_code == 422
+
+    async def test_events_tell_each_step_to_those_who_were_away(self, ward: Ward) -> None:
+        task = await ward.analysed()
+        path = f"/v1/tasks/{task['id']}/events"
+        whole = _told((await ward.client.get(path)).text)
+        assert [t["revision"] for t in whole] == list(range(1, task["revision"] + 1))
+        states = [state for state, _ in itertools.groupby(t["state"] for t in whole)]
+        assert states == ["queued", "running", "done"]
+        assert {t["result_id"] for t in whole if t["state"] != "done"} == {None}
+        assert whole[0]["finished_at"] is None and whole[0]["started_at"] is None
+        assert whole[-1] == task
+        rest = (await ward.client.get(path, headers={"Last-Event-ID": "1"})).text
+        assert _told(rest) == whole[1:]
+
+    async def test_progress_written_by_a_worker_is_a_step(self, ward: Ward) -> None:
+        made = await ward.post("/v1/tasks", {"study_id": str(await ward.bring("one"))})
+        task_id = UUID(made["id"])
+        async with ward.db.transaction() as session:
+            row = await repository.task_of_job(session, task_id)
+            assert row is not None
+            row.state, row.fence, row.revision = "running", 7, row.revision + 1
+            await session.flush()
+            assert await repository.note_progress(session, task_id, 7, 0.4, "lungs")
+            assert not await repository.note_progress(session, task_id, 6, 0.9, "late")
+            steps = await history.steps_after(session, row.org_id, task_id, 0)
+        assert [(s.revision, s.told["state"], s.told["progress"]) for s in steps] == [
+            (1, "queued", 0.0),
+            (2, "running", 0.0),
+            (3, "running", 0.4),
+        ]
 
     async def test_events_resume_after_the_last_one_seen(self, ward: Ward) -> None:
         task = await ward.analysed()

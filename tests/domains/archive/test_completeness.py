@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from healthvision.domains.archive import service
 from healthvision.domains.archive.events import StudyComplete
+from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
 from healthvision.kernel.clock import FixedClock, use_clock
@@ -92,6 +93,7 @@ class TestPurgeDeleted:
         with use_clock(clock):
             (first,) = await send([data])
             assert first.study_id is not None
+            await service.seal_study(db, actor.org_id, first.study_id)
             async with db.transaction() as session:
                 await service.delete_study(session, actor, first.study_id)
             (again,) = await send([data])
@@ -99,8 +101,12 @@ class TestPurgeDeleted:
             assert await service.purge_deleted(db) == 0
             clock.advance(8 * 24 * 3600)
             assert await service.purge_deleted(db) == 1
-        left = [o.key async for o in storage.list_objects(db, f"objects/{actor.org_id}")]
-        assert len(left) == 1
+            packs = [o.key async for o in storage.list_objects(db, f"series/{actor.org_id}")]
+            assert len(packs) == 1  # there may be readers
+            clock.advance(ArchiveSettings().retired_grace_s + 1)
+            assert await service.delete_retired(db) == 1
+        left = [o.key async for o in storage.list_objects(db, f"series/{actor.org_id}")]
+        assert left == []
         async with db.reading() as session:
             (ref,) = await service.locate(session, actor, "default", again.study_uid)
         assert await service.read_bytes(db, ref) == data

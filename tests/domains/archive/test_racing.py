@@ -10,9 +10,11 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from healthvision.domains.archive import service
 from healthvision.domains.archive.schemas import ArchiveQuery
+from healthvision.domains.archive.tables import Instance, Series
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.settings import StoreConfig
@@ -48,20 +50,27 @@ class TestReceiveInParallel:
         assert items.total == 6
         numbers = [i.json["00200013"]["Value"][0] for i in (*items.items, *rest.items)]
         assert numbers == [1, 2, 3, 4, 5, 6]
-        objects = [o.key async for o in storage.list_objects(db, f"objects/{actor.org_id}")]
-        assert len(objects) == 6
+        async with db.reading() as session:
+            rows = (await session.scalars(select(Instance))).all()
+        assert len({(r.object_key, r.offset) for r in rows}) == len(rows) == 6
+        async with db.reading() as session:
+            (kept,) = (await session.scalars(select(Series))).all()
+        assert (kept.unsealed, kept.instance_count) == (6, 6)
 
 
 class TestSweepOrphans:
     async def test_only_objects_without_rows_go(
         self, db: Database, actor: Actor, send: Send
     ) -> None:
-        await send([ct_bytes()])
+        data = ct_bytes()
+        (answer,) = await send([data])
         await storage.put(db, actor.org_id, f"objects/{actor.org_id}/00/orphan/1", b"left behind")
         assert await service.sweep_orphans(db) == 0  # it may still be in use
         assert await service.sweep_orphans(db, grace=timedelta(seconds=-5)) == 1
-        left = [o.key async for o in storage.list_objects(db, f"objects/{actor.org_id}")]
-        assert len(left) == 1
+        assert [o async for o in storage.list_objects(db, f"objects/{actor.org_id}")] == []
+        async with db.reading() as session:
+            (ref,) = await service.locate(session, actor, "default", answer.study_uid)
+        assert await service.read_bytes(db, ref) == data
 
 
 @pytest.fixture
@@ -83,6 +92,7 @@ class TestUploadToS3:
     async def test_bytes_go_to_the_server_itself_and_the_staged_ones_vanish(
         self,
         db: Database,
+        actor: Actor,
         core: CoreSettings,
         client: httpx.AsyncClient,
         queue: InPlaceQueue,
@@ -104,7 +114,9 @@ class TestUploadToS3:
         await queue.drain(db)
         found = (await client.get(f"/v1/uploads/{upload['id']}")).json()
         assert (found["state"], found["stored"]) == ("done", 1)
+        assert [o.key async for o in store.list("")] == []  # the staged bytes are gone
+        await service.seal_study(db, actor.org_id, UUID(found["studies"][0]))
         keys = [o.key async for o in store.list("")]
-        assert [k.split("/")[0] for k in keys] == ["objects"]
+        assert [k.split("/")[0] for k in keys] == ["series"]
         raw = b"".join([p async for p in store.get(keys[0])])
         assert b"XiaoDong" not in raw

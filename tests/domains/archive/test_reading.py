@@ -25,8 +25,13 @@ from tests.factories.dicom import ct_bytes, ct_series
 
 
 def stored_files(core: CoreSettings) -> list[Path]:
-    root = core.data_dir / "objects"
-    return [Path(f) / n for f, _, names in os.walk(root) for n in names]
+    return [
+        Path(folder) / name
+        for root in ("objects", "spool")
+        for folder, _, names in os.walk(core.data_dir / root)
+        for name in names
+        if name != "lock"
+    ]
 
 
 class TestReadInstances:
@@ -84,13 +89,14 @@ class TestOpenBytes:
             (ref,) = await service.locate(session, actor, "default", answer.study_uid)
         (path,) = stored_files(core)
         good = path.read_bytes()
-        for at in (0, 50, 100, len(good) // 2, len(good) - 1):
+        begin = ref.location.offset
+        for at in (begin, begin + 50, begin + 100, begin + ref.size, begin + ref.size // 2):
             bad = bytearray(good)
             bad[at] ^= 1
             path.write_bytes(bytes(bad))
             with pytest.raises(StorageDamaged):
                 await service.read_bytes(db, ref)
-        path.write_bytes(good[:-1])
+        path.write_bytes(good[: begin + ref.size])
         with pytest.raises(StorageDamaged):
             await service.read_bytes(db, ref)
         path.unlink()

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import OKPKey
 
 from healthvision.domains.identity.keyring import Keyring, LoadedKey
+from healthvision.domains.identity.settings import IdentitySettings
 from healthvision.domains.identity.tokens import TYPE, sign
 from healthvision.kernel.db import Database
 from tests.domains.identity.conftest import Hospital, bearer, sign_in
@@ -150,3 +151,8 @@ class TestRotate:
     ) -> None:
         answer = await web.post("/v1/signing-keys/rotate", json={}, headers=neighbour)
         assert answer.status_code == 403
+
+
+class TestRemembering:
+    def test_a_revoked_key_stops_in_all_processes_within_a_second(self) -> None:
+        assert IdentitySettings().cache_s <= 1.0

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 from tests.factories import results
 
 from healthvision.clinical.guidelines import bts, c_lung_rads, fleischner, lung_rads
-from healthvision.clinical.result import Result, VerificationState
+from healthvision.clinical.result import Result, Risk, Text, VerificationState
 from healthvision.formats.reports import ReportInputError, render_pdf
 from healthvision.formats.reports.pdf_style import characters, printable
 from healthvision.formats.reports.words import LABELS
@@ -142,6 +142,41 @@ class TestRenderPdf:
         pdf = render_pdf(results.lung_ct(), IMAGES, "en")
         assert sum(len(page.images) for page in PdfReader(io.BytesIO(pdf)).pages) == 3
         assert "Image 1: 1. Suspected lung nodule, left lower zone" in words(pdf)
+
+    def test_the_first_two_key_images_are_on_the_first_page_before_the_findings(self) -> None:
+        reader = PdfReader(io.BytesIO(render_pdf(results.lung_ct(), IMAGES, "en")))
+        assert len(reader.pages[0].images) == 2
+        first = reader.pages[0].extract_text()
+        assert first.index("Image 2: ") < first.index("AI findings")
+        assert "Image 3: " in " ".join(page.extract_text() for page in reader.pages[1:])
+
+    @pytest.mark.parametrize("language", ["zh", "en", "both"])
+    def test_the_category_of_the_exam_is_on_the_first_page(self, language: str) -> None:
+        base = results.lung_ct()
+        exam = base.findings[0].categories[:1]
+        result = base.model_copy(update={"categories": exam})
+        first = pages(render_pdf(result, {}, language))[0]  # type: ignore[arg-type]
+        assert f"Lung-RADS v2022: {exam[0].value}" in first
+        word = LABELS["exam-category"]
+        assert (word.zh if language == "zh" else word.en) in first
+
+    def test_a_risk_is_a_range_that_names_what_is_not_known(self) -> None:
+        base = results.lung_ct()
+        risk = Risk(
+            model="brock-2b",
+            title=Text(zh="Brock 完整模型", en="Brock full model"),
+            low=0.004,
+            high=0.12,
+            known={"diameter_mm": 8.4},
+            missing=(Text(zh="毛刺", en="spiculation"),),
+            population=Text(zh="筛查人群", en="screening"),
+            source="PMC6717521",
+        )
+        finding = base.findings[0].model_copy(update={"risks": (risk,)})
+        result = base.model_copy(update={"findings": (finding, *base.findings[1:])})
+        text = words(render_pdf(result, {}, "en"))
+        assert "Brock full model: 0.4 %–12 %" in text
+        assert "not known: spiculation" in text
 
     @pytest.mark.parametrize("bad", [b"", b"GIF89a", results.key_png(1)[:200]])
     def test_a_broken_key_image_is_named(self, bad: bytes) -> None:

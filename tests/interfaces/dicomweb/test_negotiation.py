@@ -6,12 +6,17 @@ import pytest
 from healthvision.interfaces.dicomweb.media import parse_accept, parse_media_type
 from healthvision.interfaces.dicomweb.negotiation import (
     ANY,
+    DEFLATED,
     DICOM,
     DICOM_JSON,
     EXPLICIT_LE,
+    GIF,
+    IMPLICIT_LE,
     JPEG,
+    MP4,
     OCTETS,
     PNG,
+    ZIP,
     Form,
     form_of_bulk,
     forms_for_frames,
@@ -24,6 +29,9 @@ from healthvision.interfaces.dicomweb.negotiation import (
 from healthvision.kernel.errors import NotAcceptable
 
 J2K = "1.2.840.10008.1.2.4.90"
+JLS = "1.2.840.10008.1.2.4.80"
+HTJ2K = "1.2.840.10008.1.2.4.201"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 BASELINE = "1.2.840.10008.1.2.4.50"
 OHIF_FRAME = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 OHIF_ANY = "application/dicom+json, multipart/related; type=application/octet-stream"
@@ -32,6 +40,19 @@ DWC_FRAME = 'multipart/related; type="application/octet-stream"; transfer-syntax
 DWC_INSTANCE = 'multipart/related; type="application/dicom"; transfer-syntax="*"'
 WEASIS = "multipart/related; type=application/dicom; transfer-syntax=*;q=0.9, */*;q=0.1"
 DCMJS = 'multipart/related; type="application/dicom"'
+SLICER = "application/dicom; transfer-syntax=*"
+CORNERSTONE_WADO = "application/dicom;transfer-syntax=*"
+CORNERSTONE = (
+    "multipart/related; type=application/octet-stream; transfer-syntax=*, "
+    "multipart/related; type=image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201, */*;q=0.1"
+)
+DWC_MANY = ", ".join(
+    f'multipart/related; type="{kind}"; transfer-syntax="{syntax}"'
+    for kind, syntax in (
+        ("image/jp2", "1.2.840.10008.1.2.4.90"),
+        ("image/jls", "1.2.840.10008.1.2.4.80"),
+    )
+)
 JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 
 
@@ -66,13 +87,17 @@ class TestFormsForInstances:
             ("application/dicom; transfer-syntax=*", Form(DICOM, False, ANY)),
             (f'{DCMJS}; transfer-syntax="{J2K}"', Form(DICOM, True, J2K)),
             (JAVA, Form(DICOM, True, "")),
+            ("application/zip", Form(ZIP, False, ANY)),
+            (f"application/zip; transfer-syntax={J2K}", Form(ZIP, False, J2K)),
+            (SLICER, Form(DICOM, False, ANY)),
+            (CORNERSTONE_WADO, Form(DICOM, False, ANY)),
         ],
     )
     def test_gives_each_client_its_form(self, accept: str, expected: Form) -> None:
         assert forms_for_instances(parse_accept(accept), one=True)[0] == expected
 
     @pytest.mark.parametrize(
-        "accept", ["text/html", 'multipart/related; type="image/jpeg"', "application/zip", "junk"]
+        "accept", ["text/html", 'multipart/related; type="image/jpeg"', "application/x-tar", "junk"]
     )
     def test_refuses_what_cannot_be_made_and_names_what_can(self, accept: str) -> None:
         with pytest.raises(NotAcceptable, match="application/dicom"):
@@ -100,6 +125,20 @@ class TestFrameForm:
                 J2K,
                 Form("image/jp2", True, J2K),
             ),
+            (CORNERSTONE, J2K, Form(OCTETS, True, ANY)),
+            (DWC_MANY, EXPLICIT_LE, Form("image/jp2", True, J2K)),
+            ('multipart/related; type="image/jls"', J2K, Form("image/jls", True, JLS)),
+            ("image/jphc", EXPLICIT_LE, Form("image/jphc", False, HTJ2K)),
+            (
+                f"{OCTETS}; transfer-syntax={HTJ2K}",
+                EXPLICIT_LE,
+                Form(OCTETS, False, HTJ2K),
+            ),
+            (
+                f"image/jpeg; transfer-syntax={BASELINE}",
+                EXPLICIT_LE,
+                Form(JPEG, False, BASELINE),
+            ),
         ],
     )
     def test_gives_each_client_its_form(self, accept: str, stored: str, expected: Form) -> None:
@@ -108,9 +147,14 @@ class TestFrameForm:
 
     @pytest.mark.parametrize(
         "accept",
-        ['multipart/related; type="image/jls"', f"{OCTETS}; transfer-syntax={BASELINE}"],
+        [
+            'multipart/related; type="image/jpeg"',
+            f"{OCTETS}; transfer-syntax=1.2.840.10008.1.2.4.70",
+            f"{OCTETS}; transfer-syntax={DEFLATED}",
+            f"image/jls; transfer-syntax={J2K}",
+        ],
     )
-    def test_refuses_an_encoding_that_is_not_the_stored_one(self, accept: str) -> None:
+    def test_refuses_an_encoding_it_neither_has_nor_makes(self, accept: str) -> None:
         with pytest.raises(NotAcceptable, match=J2K):
             frame_form(forms_for_frames(parse_accept(accept), one=True), J2K)
 
@@ -139,7 +183,12 @@ class TestInstanceSyntax:
 
     def test_refuses_an_encoding_it_does_not_make(self) -> None:
         with pytest.raises(NotAcceptable):
-            instance_syntax(Form(DICOM, True, J2K), EXPLICIT_LE, compressed=False)
+            instance_syntax(Form(DICOM, True, JPEG_LOSSLESS), EXPLICIT_LE, compressed=False)
+
+    def test_objects_without_pixels_are_never_compressed(self) -> None:
+        form = Form(DICOM, True, HTJ2K)
+        assert instance_syntax(form, IMPLICIT_LE, compressed=False) == HTJ2K
+        assert instance_syntax(form, IMPLICIT_LE, compressed=False, pixels=False) == EXPLICIT_LE
 
 
 class TestJsonKind:
@@ -168,6 +217,8 @@ class TestRenderedKind:
         [
             ("", JPEG),
             ("image/png", PNG),
+            ("image/gif", GIF),
+            ("video/mp4", MP4),
             ("image/*", JPEG),
             ("image/jpeg;q=0.5, image/png", PNG),
             ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", JPEG),
@@ -178,7 +229,7 @@ class TestRenderedKind:
 
     def test_refuses_formats_it_does_not_make(self) -> None:
         with pytest.raises(NotAcceptable):
-            rendered_kind(parse_accept("image/gif"))
+            rendered_kind(parse_accept("image/webp"))
 
 
 class TestFormOfBulk:

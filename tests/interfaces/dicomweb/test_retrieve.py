@@ -105,7 +105,7 @@ class TestRetrieveInstances:
         await stow([data])
         for accept in (
             "text/html",
-            'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.90',
+            'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.70',
         ):
             response = await client.get(path_of(data), headers={"Accept": accept})
             assert response.status_code == 406
@@ -332,7 +332,8 @@ class TestRendered:
     ) -> None:
         data = real("pydicom_test_files", "reportsi.dcm")
         await stow([data])
-        assert (await client.get(path_of(data) + "/rendered")).status_code == 406
+        picture = {"Accept": "image/jpeg"}
+        assert (await client.get(path_of(data) + "/rendered", headers=picture)).status_code == 406
         assert (await client.get(path_of(data) + "/frames/1")).status_code == 404
 
 

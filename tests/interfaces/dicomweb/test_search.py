@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom import Dataset
 from pydicom.uid import generate_uid
 from tests.factories.dicom import ct_series
 from tests.interfaces.dicomweb.conftest import ROOT, Stow
@@ -105,7 +106,7 @@ class TestSearchStudies:
             ({"Patient": "x"}, "Patient"),
             ({"StudyDate": "last week"}, "StudyDate"),
             ({"limit": "many"}, "limit"),
-            ({"KVP": "120"}, "KVP"),
+            ({"cursor": "nonsense"}, "cursor"),
         ]
         for params, named in cases:
             response = await client.get(f"{ROOT}/studies", params=params)
@@ -147,3 +148,88 @@ class TestSearchSeriesAndInstances:
             assert {"00080016", "00080018", "0020000E", "00280010", "00200013"} <= set(found)
             url = found["00081190"]["Value"][0]
             assert url.endswith(f"/instances/{found['00080018']['Value'][0]}")
+
+
+class TestKeys:
+    async def test_matches_of_every_kind(
+        self, client: httpx.AsyncClient, studies: list[str]
+    ) -> None:
+        cases: list[Any] = [
+            ({"PatientName": "*dong*"}, {0}),
+            ({"PatientName": "*小*"}, {0}),
+            ({"PatientName": "WANG^XIAODONG"}, {0}),
+            ({"PatientName": "wxd", "fuzzymatching": "true"}, {0}),
+            ({"PatientName": "xiaod wang", "fuzzymatching": "true"}, {0}),
+            ({"PatientName": "王小东", "fuzzymatching": "true"}, {0}),
+            ({"PatientID": "P*"}, {0, 1, 2}),
+            ({"PatientID": "P1\\P3"}, {0}),
+            ({"AccessionNumber": '""'}, set()),
+            ({"ReferringPhysicianName": '""', "emptyvaluematching": "true"}, {0, 1, 2}),
+            ({"StudyDescription": "*hest*"}, {0, 1, 2}),
+            ({"StudyDate": "20260302-20260303", "PatientName": "li*"}, {1, 2}),
+            ({"StudyDate": "20260303", "ModalitiesInStudy": "MR,CT"}, {2}),
+        ]
+        for params, expected in cases:
+            response = await client.get(f"{ROOT}/studies", params=params)
+            assert response.status_code == 200, params
+            assert uids_of(response) == {studies[i] for i in expected}, params
+            assert response.headers["x-total-count-relation"] == "eq"
+
+    async def test_keys_that_are_not_searched_by_are_named_and_ignored(
+        self, client: httpx.AsyncClient, studies: list[str]
+    ) -> None:
+        response = await client.get(f"{ROOT}/studies", params={"KVP": "120", "PatientID": "P1"})
+        assert uids_of(response) == {studies[0]}
+        assert "KVP" in response.headers["warning"]
+
+    async def test_inside_sequences_and_stored_attributes(
+        self, client: httpx.AsyncClient, stow: Stow
+    ) -> None:
+        asked = Dataset()
+        asked.ScheduledProcedureStepID, asked.RequestedProcedureID = "SPS7", "RP7"
+        await stow(
+            ct_series(
+                2,
+                RequestAttributesSequence=[asked],
+                PerformedProcedureStepStartDate="20260301",
+                PerformingPhysicianName="Zhao^Min",
+            )
+        )
+        for params, count in [
+            ({"RequestAttributesSequence.ScheduledProcedureStepID": "SPS7"}, 1),
+            ({"00400275.00401001": "RP*"}, 1),
+            ({"00400275.00401001": "RP8"}, 0),
+            ({"PerformedProcedureStepStartDate": "20260301-"}, 1),
+            ({"PerformedProcedureStepStartDate": "-20260228"}, 0),
+            ({"PerformingPhysicianName": "zhao*"}, 1),
+            ({"BodyPartExamined": '""'}, 1),
+        ]:
+            response = await client.get(f"{ROOT}/series", params=params)
+            assert (response.status_code, len(response.json())) == (200, count), params
+        response = await client.get(f"{ROOT}/instances", params={"00400275.00400009": "SPS7"})
+        assert len(response.json()) == 2
+
+
+class TestPaging:
+    @pytest.mark.parametrize(("level", "tag"), [("studies", "0020000D"), ("instances", "00080018")])
+    async def test_links_lead_through_all_matches_once(
+        self, client: httpx.AsyncClient, studies: list[str], level: str, tag: str
+    ) -> None:
+        url: str | None = f"{ROOT}/{level}?limit=1&ModalitiesInStudy=CT"
+        seen: list[str] = []
+        while url is not None:
+            response = await client.get(url)
+            seen += uids_of(response, tag)
+            link = response.headers.get("link")
+            url = link.split(">")[0].lstrip("<").split("/", 3)[3] if link else None
+            url = f"/{url}" if url else None
+        assert len(seen) == len(set(seen)) == (3 if level == "studies" else 6)
+
+    async def test_series_of_all_studies_by_cursor(
+        self, client: httpx.AsyncClient, studies: list[str]
+    ) -> None:
+        first = await client.get(f"{ROOT}/series", params={"limit": 2})
+        following = first.headers["link"].split(">")[0].lstrip("<").split("?", 1)[1]
+        second = await client.get(f"{ROOT}/series?{following}")
+        assert len(uids_of(first) | uids_of(second)) == 3
+        assert "link" not in second.headers

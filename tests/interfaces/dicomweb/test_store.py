@@ -2,17 +2,23 @@
 """STOW-RS through the door."""
 
 import asyncio
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 from tests.factories.dicom import ct_bytes, ct_series
 from tests.interfaces.dicomweb.conftest import ROOT, Stow, related
 
 from healthvision.domains.archive.settings import ArchiveSettings
+from healthvision.domains.archive.tables import Quarantined
 from healthvision.interfaces.dicomweb.multipart import PartReader
 from healthvision.kernel.db import Database
 
@@ -98,7 +104,7 @@ class TestStoreInstances:
         cases: list[Any] = [
             ("text/plain", b"x", 415),
             ("multipart/form-data; boundary=b", b"x", 415),
-            ('multipart/related; type="application/dicom+json"; boundary=b', b"x", 415),
+            ('multipart/related; type="application/dicom+xml"; boundary=b', b"x", 415),
             ('multipart/related; type="application/dicom"', b"x", 400),
             ('multipart/related; type="application/dicom"; boundary=b', b"cut off", 400),
             ('multipart/related; type="application/dicom"; boundary=b', b"--b--", 400),
@@ -168,3 +174,86 @@ async def parts_of(response: httpx.Response) -> list[bytes]:
     while await reader.next_part() is not None:
         out.append(b"".join([c async for c in reader.body()]))
     return out
+
+
+class TestOtherBodies:
+    async def test_what_is_over_the_limit_lies_in_quarantine(
+        self, client: httpx.AsyncClient, stow: Stow, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HV_ARCHIVE_MAX_IMAGE_BYTES", "5000")
+        monkeypatch.setenv("HV_ARCHIVE_MEMORY_BYTES", "1000")
+        data = ct_bytes(size=64)
+        assert (await stow([data])).status_code == 409
+        async with db.reading() as session:
+            (row,) = (await session.scalars(select(Quarantined))).all()
+        assert (row.reason, row.size) == ("file-too-large", len(data))
+
+    async def test_instances_of_another_study_are_kept_in_quarantine(
+        self, stow: Stow, db: Database
+    ) -> None:
+        response = await stow([ct_bytes()], path=f"/studies/{generate_uid()}")
+        assert response.status_code == 409
+        async with db.reading() as session:
+            (row,) = (await session.scalars(select(Quarantined))).all()
+        assert row.reason == "study-mismatch"
+
+    async def test_takes_a_zip_and_skips_what_is_no_image(self, client: httpx.AsyncClient) -> None:
+        objects = ct_series(3)
+        body = io.BytesIO()
+        with zipfile.ZipFile(body, "w") as packed:
+            packed.writestr("readme.txt", b"hello")
+            for number, data in enumerate(objects):
+                packed.writestr(f"a/{number}", data)
+        response = await client.post(
+            f"{ROOT}/studies",
+            content=body.getvalue(),
+            headers={"Content-Type": "application/zip"},
+        )
+        assert response.status_code == 200, response.text
+        assert len(Dataset.from_json(response.json()).ReferencedSOPSequence) == 3
+
+    async def test_an_unsafe_zip_is_refused(self, client: httpx.AsyncClient) -> None:
+        body = io.BytesIO()
+        with zipfile.ZipFile(body, "w") as packed:
+            packed.writestr("../out", b"x")
+        response = await client.post(
+            f"{ROOT}/studies",
+            content=body.getvalue(),
+            headers={"Content-Type": "application/zip"},
+        )
+        assert 400 <= response.status_code < 500
+
+    async def test_takes_dicom_json_with_bulk_values(self, client: httpx.AsyncClient) -> None:
+        source = pydicom.dcmread(io.BytesIO(ct_bytes()))
+        document = source.to_json_dict()
+        pixels = source.PixelData
+        document["7FE00010"] = {"vr": "OW", "BulkDataURI": "pixels/1"}
+        body, _ = related([], "")
+        body = b"\r\n".join(
+            [
+                b"--hvtest\r\nContent-Type: application/dicom+json\r\n",
+                json.dumps([document]).encode(),
+                b"--hvtest\r\nContent-Type: application/octet-stream\r\n"
+                b"Content-Location: pixels/1\r\n",
+                pixels,
+                b"--hvtest--\r\n",
+            ]
+        )
+        kind = 'multipart/related; type="application/dicom+json"; boundary=hvtest'
+        response = await client.post(
+            f"{ROOT}/studies", content=body, headers={"Content-Type": kind}
+        )
+        assert response.status_code == 200, response.text
+        url = httpx.URL(response.json()["00081199"]["Value"][0]["00081190"]["Value"][0]).path
+        back = await client.get(url, headers={"Accept": "application/dicom; transfer-syntax=*"})
+        assert pydicom.dcmread(io.BytesIO(back.content)).PixelData == pixels
+
+    async def test_a_bulk_value_that_is_not_there_is_named(self, client: httpx.AsyncClient) -> None:
+        document = {"7FE00010": {"vr": "OW", "BulkDataURI": "nowhere"}}
+        body, _ = related([json.dumps(document).encode()], "application/dicom+json")
+        kind = 'multipart/related; type="application/dicom+json"; boundary=hvtest'
+        response = await client.post(
+            f"{ROOT}/studies", content=body, headers={"Content-Type": kind}
+        )
+        assert response.status_code == 409
+        assert "json-model" in response.text

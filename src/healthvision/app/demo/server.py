@@ -2,6 +2,7 @@
 """Starts a fresh platform for the demo as a child process, as ``healthvision up`` would."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import socket
@@ -21,6 +22,7 @@ from healthvision.kernel.settings import CoreSettings
 
 START_S = 90.0
 MARKER = ".healthvision-demo"
+LOCK = ".{name}.healthvision-demo.lock"
 
 
 class DemoFailed(Exception):
@@ -88,12 +90,38 @@ def wipe(folder: Path) -> None:
 
 
 @contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep a second demo out of the folder; raises FolderTaken when one runs there.
+
+    The lock lies beside the folder, which the demo wipes; the kernel drops it with the process.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(LOCK.format(name=folder.name))
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderTaken(
+                f"another demo runs in {folder}: stop it, or choose another --folder"
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
 def running(folder: Path, wanted_port: int) -> Iterator[Server]:
     """Wipe the demo folder, set up an organisation with two users, and serve until the end.
 
     Raises DemoFailed when the server does not come up, FolderTaken when the folder is not ours.
     """
     folder = folder.resolve()
+    with only_one(folder):
+        yield from _serving(folder, wanted_port)
+
+
+def _serving(folder: Path, wanted_port: int) -> Iterator[Server]:
     wipe(folder)
     port = free_port(wanted_port)
     url = f"http://127.0.0.1:{port}"

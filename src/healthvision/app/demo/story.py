@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from healthvision.app.demo import loopback, tables
 from healthvision.app.demo.materials import Case, not_images, own_cases, phantom_cases
@@ -17,11 +18,13 @@ from healthvision.app.demo.receiver import Receiver, receiving
 from healthvision.app.demo.server import DemoFailed, FolderTaken, Server, running
 from healthvision.app.demo.visit import Visit
 from healthvision.client import ApiError, ApiKey, Client, ConnectionFailed
+from healthvision.client.effects import Call, Operation
 from healthvision.client.models import Batch, Upload, UploadMeta
 
 APPLICATION = "lung-ct"
 RESULT_S = 600.0
-RULE_S = 20.0  # completeness (5 s) and the rule's job, with room for a slow machine
+RULE_S = 3.0  # from a complete study to the task that a rule makes, when nothing else waits
+NO_TASK_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,15 @@ def run(plan: Plan) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=170)
     if plan.data is not None and not plan.data.exists():
-        console.print(f"demo: there is no {plan.data}")
+        text = f"demo: there is no {plan.data}: give a file or folder that exists in DATA="
+        console.print(escape(text), soft_wrap=True)
+        return 2
+    if plan.data is not None and not any(True for _ in own_cases(plan.data)):
+        text = (
+            f"demo: {plan.data} holds no image: give DICOM (loose or zipped), NIfTI, JPEG, PNG "
+            "or TIFF"
+        )
+        console.print(escape(text), soft_wrap=True)
         return 2
     if not loopback.ensure_up():
         console.print("[red]demo failed[/]: loopback is down; run: ip link set lo up")
@@ -68,7 +79,7 @@ def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> i
             tables.print_links(console, server.url, visits)
             failures = _show_batch(console, doctor, visits)
         failures += _show_webhooks(console, receiver, visits)
-        tables.print_access(console, admin, visits)
+        tables.print_access(console, admin, visits, _people(admin))
         failures += tables.print_audit(console, admin)
     failures += [text for v in visits for text in v.failures]
     for text in failures:
@@ -80,6 +91,18 @@ def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> i
         _serve(console, server, plan)
     console.print(f"demo: {studies} studies, {results} results, {failed} failed")
     return 1 if failed or studies == 0 else 0
+
+
+def _people(admin: Client) -> dict[str, str]:
+    """Return the names of the organisation's people by id."""
+    response: httpx.Response = admin.run(_users())
+    items = response.json()["items"]
+    return {str(found["id"]): str(found["name"]) for found in items}
+
+
+def _users() -> Operation[httpx.Response]:
+    response: httpx.Response = yield Call("GET", "/v1/users", {"limit": 100})
+    return response
 
 
 def _subscribe(admin: Client, receiver: Receiver) -> None:
@@ -101,7 +124,8 @@ def _cases(plan: Plan, console: Console) -> Iterator[Case]:
         left = not_images(plan.data)
         if left:
             names = ", ".join(p.name for p in left[:5]) + (", ..." if len(left) > 5 else "")
-            console.print(f"{len(left)} files skipped, no images: {escape(names)}", soft_wrap=True)
+            skipped = tables.counted(len(left), "file")
+            console.print(f"{skipped} skipped, no images: {escape(names)}", soft_wrap=True)
         yield from own_cases(plan.data)
     else:
         yield from phantom_cases(plan.seed, lambda n: console.print(f"  phantom '{n}' drawn"))
@@ -168,26 +192,49 @@ def _wait_for_results(console: Console, doctor: Client, visits: list[Visit]) -> 
                 visit.tasks = [t for s in visit.study_ids for t in doctor.tasks(study_id=s).items]
                 done = [1.0 if t.finished else t.progress for t in visit.tasks]
                 bar.update(jobs[id(visit)], completed=sum(done) / len(done) if done else 0.0)
+            _note_complete(doctor, visits)
+            _tell_unfit(bar, jobs, visits)
             if _settled(visits, time.monotonic() - begun):
                 break
             time.sleep(1.0)
-        for visit in visits:
-            if not visit.tasks:
-                text = f"{visit.case.label}: stored, no application fits"
-                bar.update(jobs[id(visit)], completed=1.0, description=text)
+        _tell_unfit(bar, jobs, visits, at_end=True)
     for visit in visits:
         _collect(doctor, visit)
 
 
+def _note_complete(doctor: Client, visits: list[Visit]) -> None:
+    """Take note of the time at which all studies of a visit without a task were complete."""
+    for visit in visits:
+        if visit.tasks or not visit.study_ids or visit.complete_at is not None:
+            continue
+        studies = [doctor.study(s) for s in visit.study_ids]
+        if all(place.state == "complete" for s in studies for place in s.spaces):
+            visit.complete_at = time.monotonic()
+
+
+def unfit(visit: Visit, at: float) -> bool:
+    """Tell whether no task will come any more: complete for a while, and no rule made one."""
+    if visit.tasks or visit.case.truth is not None:
+        return False
+    done = visit.complete_at
+    return not visit.study_ids or (done is not None and at - done >= RULE_S)
+
+
+def _tell_unfit(
+    bar: Progress, jobs: dict[int, TaskID], visits: list[Visit], *, at_end: bool = False
+) -> None:
+    for visit in visits:
+        if (at_end and not visit.tasks) or unfit(visit, time.monotonic()):
+            kept = "stored, no application fits" if visit.study_ids else "not stored"
+            text = f"{visit.case.label}: {kept}"
+            bar.update(jobs[id(visit)], completed=1.0, description=escape(text))
+
+
 def _settled(visits: list[Visit], seconds: float) -> bool:
-    waiting = [v for v in visits if v.study_ids and not v.tasks]
-    if waiting and (seconds < RULE_S or any(_expects_result(v) for v in waiting)) and seconds < 90:
+    at = time.monotonic()
+    if seconds < NO_TASK_S and any(not v.tasks and not unfit(v, at) for v in visits):
         return False
     return all(t.finished for v in visits for t in v.tasks)
-
-
-def _expects_result(visit: Visit) -> bool:
-    return visit.case.truth is not None
 
 
 def _collect(doctor: Client, visit: Visit) -> None:
@@ -209,7 +256,7 @@ def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> list[s
     if not batch.finished:
         batch = doctor.wait_for_batch(batch.id, timeout_s=RESULT_S)
     console.print(
-        f"Batch of {len(studies)} studies: {batch.done} done, "
+        f"Batch of {tables.counted(len(studies), 'study')}: {batch.done} done, "
         f"{batch.failed} failed "
         "(equal inputs gave the results that were there: no work was done twice)"
     )

@@ -2,7 +2,9 @@
 """What the demo prints."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 from rich.console import Console
@@ -10,10 +12,19 @@ from rich.table import Table
 
 from healthvision.app.demo.visit import Visit
 from healthvision.client import Client
-from healthvision.client.models import Finding, Result
+from healthvision.client.models import Category, Finding, Result
 from healthvision.clinical.phantoms.nodules import NoduleTruth
+from healthvision.formats.reports.words import GUIDELINES, category_words
 
 HIT_MM = 2.0
+EMPHYSEMA = "emphysema"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: '1 file', '2 files', '2 studies'."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("dy") else f"{number} {noun}s"
 
 
 class Progress(Protocol):
@@ -55,13 +66,31 @@ def _confidence(finding: Finding) -> str:
 
 
 def _row(visit: Visit, result: Result, finding: Finding) -> list[str]:
+    if finding.tracking_id.startswith(EMPHYSEMA):
+        return _emphysema(visit, finding)
     truth = _true(finding, visit)
     if visit.case.truth is None:
         true_size = ""
     else:
         true_size = f"{truth.mean_diameter_mm:.1f} mm {truth.kind}" if truth else "not in the truth"
-    categories = ", ".join(f"{c.guideline} {c.value}" for c in finding.categories) or "-"
+    categories = ", ".join(_category(c) for c in finding.categories) or "-"
     return [_name(finding), _size(finding), true_size, categories, _confidence(finding)]
+
+
+def _category(category: Category) -> str:
+    """Return a category as a person reads it, in words of both languages where it is a code."""
+    words = category_words(category.value)
+    both = words.en if words.en == words.zh else f"{words.en} / {words.zh}"
+    return f"{GUIDELINES.get(category.guideline, category.guideline)} {both}"
+
+
+def _emphysema(visit: Visit, finding: Finding) -> list[str]:
+    """Return the row of the share of emphysema with the phantom's own share."""
+    share = next((m for m in finding.measurements if m.unit == "%"), None)
+    size = "-" if share is None else f"{share.value:.1f} % of the lungs"
+    truth = visit.case.truth
+    true_share = "" if truth is None else f"{truth.emphysema_percent:.1f} % of the lungs"
+    return [_name(finding), size, true_share, "-", _confidence(finding)]
 
 
 def _seconds(visit: Visit, result: Result) -> str:
@@ -79,7 +108,8 @@ def _rows(visit: Visit) -> Iterator[list[str]]:
     for result in visit.results:
         yield from _result_rows(visit, result, head)
     if visit.skipped:
-        yield ["", "", f"{visit.skipped} files skipped: no images", *[""] * 5]
+        skipped = f"{counted(visit.skipped, 'file')} skipped: no images"
+        yield ["", "", skipped, *[""] * 5]
 
 
 def _result_rows(visit: Visit, result: Result, head: list[str]) -> Iterator[list[str]]:
@@ -107,8 +137,11 @@ def print_findings(console: Console, visits: list[Visit]) -> None:
     console.print(table)
     for visit in visits:
         for result in visit.results:
-            console.print(f"{visit.case.label}: {result.summary.en}")
-            console.print(f"{visit.case.label}: {result.summary.zh}")
+            if result.abstained_reason is None:  # else the table says why, and the summary too
+                console.print(f"{visit.case.label}: {result.summary.en}")
+                console.print(f"{visit.case.label}: {result.summary.zh}")
+            else:
+                console.print(f"{visit.case.label}: 不予判断：{result.abstained_reason.zh}")
 
 
 def _missed(visit: Visit, result: Result) -> list[str]:
@@ -132,17 +165,29 @@ def print_links(console: Console, url: str, visits: list[Visit]) -> None:
             console.print(f"Report:    {path}  ({visit.case.label})", soft_wrap=True)
 
 
-def print_access(console: Console, admin: Client, visits: list[Visit]) -> None:
-    """Print who saw the first study."""
+def print_access(
+    console: Console, admin: Client, visits: list[Visit], people: Mapping[str, str]
+) -> None:
+    """Print who saw the first study; ``people``: names by id."""
     studies = [s for v in visits for s in v.study_ids]
     if not studies:
         return
     events = admin.audit_events(subject=str(studies[0]), limit=20).items
     table = Table("when", "who", "did", "outcome", title=f"Who saw study {studies[0]}")
-    for event in events:
-        who = f"{event.actor_kind} {event.actor_id}"
-        table.add_row(event.at.strftime("%H:%M:%S"), who, event.action, event.outcome)
+    shown = [(_who(e.actor_kind, e.actor_id, people), e.action, e.outcome) for e in events]
+    for (who, action, outcome), run in groupby(zip(shown, events, strict=True), itemgetter(0)):
+        same = [event for _, event in run]
+        times = f"{action} x {len(same)}" if len(same) > 1 else action
+        table.add_row(same[0].at.strftime("%H:%M:%S"), who, times, outcome)
     console.print(table)
+
+
+def _who(kind: str, actor_id: str, people: Mapping[str, str]) -> str:
+    """Return a person's name, else what kind of actor it was."""
+    known = people.get(actor_id)
+    if known is not None:
+        return known
+    return "HealthVision itself" if kind == "system" else f"{kind} {actor_id}"
 
 
 def print_audit(console: Console, admin: Client) -> list[str]:

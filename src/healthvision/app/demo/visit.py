@@ -17,5 +17,6 @@ class Visit:
     brought_s: float = 0.0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
+    complete_at: float | None = None  # monotonic time
     tasks: list[Task] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)

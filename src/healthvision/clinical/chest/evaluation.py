@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,10 +12,13 @@ from healthvision.clinical.chest.emphysema import measure_emphysema
 from healthvision.clinical.chest.forest import Forest
 from healthvision.clinical.chest.lungs import find_lungs
 from healthvision.clinical.chest.nodules import find_nodules
-from healthvision.clinical.chest.training import training_config
+from healthvision.clinical.chest.training import hard_config, training_config
 from healthvision.clinical.phantoms.chest import ChestPhantom, phantom
 
 FALSE_POSITIVES_PER_SCAN = 2.0
+
+
+Wanted = tuple[str, int, Callable[[Sequence["ScanFigures"]], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ def held_out(seed: int) -> ChestPhantom:
     if config.spacing[0] > 2.5:
         config = replace(config, shape=(160, 288, 288), spacing=(1.25, 1.25, 1.25))
     return phantom(seed, replace(config, noise_sd=min(config.noise_sd, 40.0)))
+
+
+def hard_held_out(seed: int) -> ChestPhantom:
+    """Return a phantom of small, faint and attached nodules, like those of the calibration."""
+    return phantom(seed, hard_config(seed))
 
 
 def examine(subject: ChestPhantom, forest: Forest) -> ScanFigures:
@@ -111,12 +120,65 @@ def diameter_error(scans: Sequence[ScanFigures]) -> float:
     return float(np.median(errors)) if errors else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Listed marks of one range of confidence: how many, their mean, and the share that is true."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    true: float
+
+
+def reliability(scans: Sequence[ScanFigures]) -> tuple[Bin, ...]:
+    """Return the marks listed, in bins of confidence 0.6-0.7-0.8-0.9-0.95-1."""
+    calls = [c for s in scans for c in s.calls if c.confidence > 0]
+    out = []
+    for low, high in pairwise((0.0, 0.7, 0.8, 0.9, 0.95, 1.0)):
+        held = [c for c in calls if low <= c.confidence < high]
+        if held:
+            sure = float(np.mean([c.confidence for c in held]))
+            true = float(np.mean([c.diameter is not None for c in held]))
+            out.append(Bin(low, high, len(held), sure, true))
+    return tuple(out)
+
+
+def calibration_error(scans: Sequence[ScanFigures]) -> float:
+    """Return the expected calibration error of the marks listed (0..1)."""
+    bins = reliability(scans)
+    count = sum(b.n for b in bins)
+    return sum(b.n * abs(b.confidence - b.true) for b in bins) / max(count, 1)
+
+
+def brier(scans: Sequence[ScanFigures]) -> float:
+    """Return the mean squared error of the confidences of the marks listed."""
+    calls = [c for s in scans for c in s.calls if c.confidence > 0]
+    errors = [(c.confidence - (c.diameter is not None)) ** 2 for c in calls]
+    return float(np.mean(errors)) if errors else 0.0
+
+
+def summarise_hard(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
+    """Return sensitivity and calibration on hard phantoms, with intervals."""
+    count = sum(c.diameter is not None for s in scans for c in s.calls)
+    marks = sum(c.confidence > 0 for s in scans for c in s.calls)
+    return _figures(
+        scans,
+        [
+            ("hard-sensitivity-4mm-2fp", count, lambda s: sensitivity(s, 4.0)),
+            ("hard-false-positives-per-scan", len(scans), false_positives),
+            ("hard-confidence-ece", marks, calibration_error),
+            ("hard-confidence-brier", marks, brier),
+        ],
+    )
+
+
 def summarise(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
     """Return all figures with intervals from 500 resamplings of the scans."""
     count = sum(c.diameter is not None for s in scans for c in s.calls)
     large = sum(c.diameter is not None and c.diameter >= 6 for s in scans for c in s.calls)
     huge = sum(c.diameter is not None and c.diameter >= 10 for s in scans for c in s.calls)
-    wanted: list[tuple[str, int, Callable[[Sequence[ScanFigures]], float]]] = [
+    wanted: list[Wanted] = [
         ("lung-dice", len(scans), lambda s: float(np.mean([x.dice for x in s]))),
         ("lung-volume-error", len(scans), lambda s: float(np.median([x.volume_error for x in s]))),
         ("laa950-error-points", len(scans), lambda s: float(np.mean([x.laa_error for x in s]))),
@@ -126,6 +188,10 @@ def summarise(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
         ("false-positives-per-scan", len(scans), false_positives),
         ("diameter-error-mm", count, diameter_error),
     ]
+    return _figures(scans, wanted)
+
+
+def _figures(scans: Sequence[ScanFigures], wanted: Sequence[Wanted]) -> tuple[Figure, ...]:
     rng = np.random.default_rng(0)
     picks = rng.integers(0, len(scans), size=(500, len(scans)))
     out = []

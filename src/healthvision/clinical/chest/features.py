@@ -35,6 +35,9 @@ NAMES = (
     "slice_mm",
 )
 
+# The evidence beside the votes, see ``evidence``; none of it can exceed its best value.
+BEST_EVIDENCE = (float(np.log(80 / 20)), float(np.log(20 / 8)), 0.0, float(np.log(900 / 400)))
+
 ZH_EN: dict[str, tuple[str, str]] = {
     "response": ("斑点滤波响应", "blob filter response"),
     "sigma": ("最佳尺度", "best scale"),
@@ -151,6 +154,28 @@ def grow(space: Workspace, blob: Blob, *, noise: Float32 | None = None) -> Grown
     if np.count_nonzero(mask) < 6:
         return None
     return Grown((low[0], low[1], low[2]), cube, mask, attached, background, core, threshold)
+
+
+def evidence(x: FloatArray) -> FloatArray:
+    """Return what the calibration weighs beside the votes, (n, f) -> (n, 4); more is surer.
+
+    Log contrast to noise, log diameter, freedom from soft tissue around it (0 when free, else
+    negative), log contrast to lung.
+    """
+
+    def column(name: str) -> FloatArray:
+        out: FloatArray = x[:, NAMES.index(name)]
+        return out
+
+    return np.stack(
+        [
+            np.log(np.clip(column("contrast_to_noise"), 1, 80) / 20),
+            np.log(np.clip(column("diameter"), 3, 20) / 8),
+            -np.clip(column("shell_share"), 0, 0.6),
+            np.log(np.clip(column("contrast"), 60, 900) / 400),
+        ],
+        axis=1,
+    )
 
 
 def _surface_mm2(mask: BoolArray) -> float:

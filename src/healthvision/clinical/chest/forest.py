@@ -9,9 +9,9 @@ import numpy as np
 
 from healthvision.clinical.volume import Array, FloatArray
 
-RESERVE = 1 / 150  # calibrated on somewhat more than 150 nodules (seeds 2000-2017)
+RESERVE = 1 / 150  # no more than the calibration nodules can show (335, of seeds 2000-2023)
 SURE = 0.9
-BEST_CONTRAST = 400.0  # contrast to noise above which nothing changes
+DEFICIT = 0.3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -20,8 +20,9 @@ class Forest:
 
     ``feature`` (n,): column or -1 for a leaf; ``limit`` (n,): go left when value <= limit;
     ``left``, ``right`` (n,): node numbers; ``value`` (n,): share of nodules in the node;
-    ``roots`` (t,): first node of each tree. ``slope``, ``offset``, ``noise_slope``: logistic
-    calibration on held-out phantoms of the logit and of the log contrast to noise.
+    ``roots`` (t,): first node of each tree. ``slope``, ``offset``, ``weights`` (e,): logistic
+    calibration on held-out phantoms, of the logit of the votes and of the evidence beside them.
+    ``best`` (e,): the most of each evidence that there can be.
     """
 
     feature: Array
@@ -32,7 +33,8 @@ class Forest:
     roots: Array
     slope: float
     offset: float
-    noise_slope: float
+    weights: FloatArray
+    best: FloatArray
 
     def trees(self, x: FloatArray) -> FloatArray:
         """Return the value (n, t) that each tree gives to each row (n, f)."""
@@ -53,26 +55,28 @@ class Forest:
         out: FloatArray = self.trees(x).mean(axis=1)
         return out
 
-    def calibrate(self, raw: FloatArray, contrast_to_noise: FloatArray) -> FloatArray:
-        """Turn means of trees (n,) into probabilities (n,).
+    def calibrate(self, raw: FloatArray, evidence: FloatArray) -> FloatArray:
+        """Turn means of trees (n,) and what speaks beside them (n, e) into probabilities (n,).
 
         Votes are smoothed (Laplace's rule of succession). Up to ``SURE`` the calibration counts
-        as it is; above, its nodules are too few to tell levels apart, so the rest of the scale
-        is stretched over what can be reached: the surest candidate there can be (all votes,
-        best contrast) gets ``1 - RESERVE``, all others less.
+        as it is; above, nearly all candidates of phantoms are nodules and levels cannot be told
+        apart, so the rest of the scale is spread by what is known to make a nodule sure: the
+        surest there can be (all votes, all of the evidence) gets ``1 - RESERVE``, and what lacks
+        evidence less, by the share ``exp(-DEFICIT * lack)`` of its distance (in log odds).
         """
-        z = self._logit(raw, contrast_to_noise)
-        top = float(self._logit(np.ones(1), np.full(1, BEST_CONTRAST))[0])
+        z = self._logit(raw, evidence)
+        top = float(self._logit(np.ones(1), self.best[None])[0])
         sure, most = np.log(SURE / (1 - SURE)), np.log((1 - RESERVE) / RESERVE)
-        stretched = sure + (z - sure) * (most - sure) / max(top - sure, 1e-6)
+        lack = np.maximum((self.best[None] - evidence) @ self.weights, 0.0)
+        reach = (most - sure) * np.exp(-DEFICIT * lack)
+        stretched = sure + (z - sure) / max(top - sure, 1e-6) * reach
         out: FloatArray = 1 / (1 + np.exp(-np.where(z <= sure, z, np.minimum(z, stretched))))
         return out
 
-    def _logit(self, raw: FloatArray, contrast_to_noise: FloatArray) -> FloatArray:
+    def _logit(self, raw: FloatArray, evidence: FloatArray) -> FloatArray:
         count = len(self.roots)
         p = (raw * count + 1) / (count + 2)
-        contrast = np.log(np.clip(contrast_to_noise, 1.0, BEST_CONTRAST) / 20.0)
-        z: FloatArray = self.slope * np.log(p / (1 - p)) + self.offset + self.noise_slope * contrast
+        z: FloatArray = self.slope * np.log(p / (1 - p)) + self.offset + evidence @ self.weights
         return z
 
     def attribute(self, x: FloatArray) -> FloatArray:
@@ -105,7 +109,9 @@ def save(forest: Forest) -> bytes:
         right=forest.right.astype(np.int32),
         value=forest.value.astype(np.float32),
         roots=forest.roots.astype(np.int32),
-        calibration=np.array([forest.slope, forest.offset, forest.noise_slope]),
+        calibration=np.array([forest.slope, forest.offset]),
+        weights=forest.weights,
+        best=forest.best,
     )
     return out.getvalue()
 
@@ -114,7 +120,7 @@ def load(data: bytes) -> Forest:
     """Read ``save``'s bytes. Raises ValueError when they are something else."""
     try:
         with np.load(BytesIO(data), allow_pickle=False) as f:
-            slope, offset, noise = (float(v) for v in f["calibration"])
+            slope, offset = (float(v) for v in f["calibration"])
             return Forest(
                 f["feature"],
                 f["limit"],
@@ -124,7 +130,8 @@ def load(data: bytes) -> Forest:
                 f["roots"],
                 slope,
                 offset,
-                noise,
+                f["weights"],
+                f["best"],
             )
     except (KeyError, OSError, EOFError, ValueError, BadZipFile) as error:
         raise ValueError(f"not a forest file: {error}") from None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from healthvision.clinical.chest.lungs import Lungs
+from healthvision.clinical.chest.masses import BLIND_MM
 from healthvision.clinical.result import Gate, GateOutcome, Text
 from healthvision.clinical.study import GeometryNote
 from healthvision.clinical.volume import Volume
@@ -166,4 +167,17 @@ def _side_gate(lungs: Lungs) -> Gate:
     return _gate(
         "orientation", GateOutcome.PASSED, value,
         "心脏位置与方向信息一致", "The side of the heart agrees with the orientation",
+    )  # fmt: skip
+
+
+def mass_gate() -> Gate:
+    """Say where the search for masses is blind; holds for every scan that was searched."""
+    return _gate(
+        "mass-search", GateOutcome.PASSED, BLIND_MM,
+        f"已查找肿块；以下部位看不到：距中线{BLIND_MM:g} mm以内的纵隔、心脏及左前膈面上、"
+        "肺门处小于约40 mm者，以及沿肺长轴超过约60 mm的中央型肿块",
+        f"Masses were looked for; not seen are those within {BLIND_MM:g} mm of the midline, at the "
+        "heart and on the left front of the diaphragm, below about 40 mm at the hila, and central "
+        "ones longer than about 60 mm from head to feet",
+        Text(zh="请在纵隔窗上目测这些部位", en="Look at these places in a soft-tissue window"),
     )  # fmt: skip

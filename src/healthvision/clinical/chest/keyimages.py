@@ -2,17 +2,18 @@
 """Key slices with contour, crosshair and measured axes drawn on them."""
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from healthvision.clinical.volume import Array, BoolArray, FloatArray, Volume
 
-LEVEL_HU, WIDTH_HU = -600.0, 1500.0
+LUNG_WINDOW, SOFT_WINDOW = (-600.0, 1500.0), (40.0, 400.0)  # level and width in HU
 _CONTOUR, _CROSS, _AXIS, _TEXT = (255, 165, 0), (90, 200, 255), (120, 255, 120), (255, 255, 255)
+_FONT = ImageFont.load_default(15)
 
 
-def window(section: Array, level: float = LEVEL_HU, width: float = WIDTH_HU) -> Array:
-    """Return an axial section of HU as uint8 grey values in a window, lung by default."""
+def window(section: Array, level: float, width: float) -> Array:
+    """Return an axial section of HU as uint8 grey values in a window."""
     grey = (section.astype(np.float32) - (level - width / 2)) / width * 255
     out: Array = np.clip(grey, 0, 255).astype(np.uint8)
     return out
@@ -25,17 +26,19 @@ def draw_key_slice(
     *,
     label: str,
     axes: FloatArray | None = None,
+    grey: tuple[float, float] = LUNG_WINDOW,
 ) -> Array:
     """Return uint8 RGB (rows, columns, 3) of one axial section, square pixels, 512 or more wide.
 
     ``volume`` is in axial order, so patient right is on the left of the picture. ``mask``: bool
     (y, x) of the section. ``axes``: four voxel points (y, x): ends of long and short axis.
+    ``grey``: level and width of the window in HU, written into the picture.
     """
     _, sy, sx = volume.spacing
     columns = max(512, volume.shape[2])
     scale = columns / volume.shape[2]
     rows = max(1, round(volume.shape[1] * scale * sy / sx))
-    grey = Image.fromarray(window(volume.voxels[section])).resize((columns, rows))
+    plain = Image.fromarray(window(volume.voxels[section], *grey)).resize((columns, rows))
     shape = (
         Image.fromarray(mask.astype(np.uint8) * 255)
         .resize((columns, rows))
@@ -43,7 +46,7 @@ def draw_key_slice(
     )
     inside = np.asarray(shape) > 0
     edge = ndimage.binary_dilation(inside) & ~inside
-    pixels = np.stack([np.asarray(grey)] * 3, axis=-1)
+    pixels = np.stack([np.asarray(plain)] * 3, axis=-1)
     pixels[edge] = _CONTOUR
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
@@ -54,10 +57,16 @@ def draw_key_slice(
             draw.line([(a[1], a[0]), (b[1], b[0])], fill=_AXIS)
     if inside.any():
         _crosshair(draw, np.argwhere(inside), (rows, columns))
-    draw.text((8, 8), label, fill=_TEXT)
-    draw.text((6, rows // 2), "R", fill=_TEXT)
-    draw.text((columns - 14, rows // 2), "L", fill=_TEXT)
+    _write(draw, (8, 6), label)
+    _write(draw, (8, rows - 24), f"W {grey[1]:g} L {grey[0]:g} HU")
+    _write(draw, (6, rows // 2), "R")
+    _write(draw, (columns - 18, rows // 2), "L")
     return np.asarray(image, np.uint8)
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str) -> None:
+    """Write white text with a black edge, so that it can be read on any tissue."""
+    draw.text(at, text, fill=_TEXT, font=_FONT, stroke_width=1, stroke_fill=(0, 0, 0))
 
 
 def _crosshair(draw: ImageDraw.ImageDraw, points: Array, size: tuple[int, int]) -> None:

@@ -20,6 +20,7 @@ from healthvision.clinical.volume import Array, BoolArray, Volume
 LUNG_HU = -400.0
 RIGHT, LEFT = 1, 2
 CLOSING_MM = 10.0
+DOME_MM2 = 600.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -91,10 +92,32 @@ def _parts(air: BoolArray, spacing: tuple[float, float, float], voxel_ml: float)
     return big
 
 
+def _domes(holes: BoolArray, filled: BoolArray, spacing: tuple[float, float, float]) -> BoolArray:
+    """Return the holes of sections that are the tops of the diaphragm, ringed by lung.
+
+    ``holes``, ``filled``: bool (z, y, x), feet first. A dome is large, widest at its lowest
+    section, and goes on below it; a mass or vessel in the lung is not all of that.
+    """
+    _, sy, sx = spacing
+    out = np.zeros_like(holes)
+    labels, count = ndimage.label(holes)
+    for number, box in enumerate(ndimage.find_objects(labels, count), start=1):
+        piece = labels[box] == number
+        areas = piece.sum(axis=(1, 2)) * sy * sx
+        lowest = box[0].start
+        if areas.max() < DOME_MM2 or areas[0] < 0.9 * areas.max() or lowest == 0:
+            continue
+        below = ~filled[lowest - 1][box[1:]]
+        if np.count_nonzero(below & piece[0]) > 0.9 * np.count_nonzero(piece[0]):
+            out[box] |= piece
+    return out
+
+
 def _fill(part: BoolArray, spacing: tuple[float, float, float]) -> BoolArray:
     box = bounding_box(part)
     closed = close_mm(part[box], spacing, CLOSING_MM)
-    closed = np.stack([ndimage.binary_fill_holes(s) for s in closed])
+    filled = np.stack([ndimage.binary_fill_holes(s) for s in closed])
+    closed = filled & ~_domes(filled & ~closed, filled, spacing)
     out = np.zeros_like(part)
     out[box] = ndimage.binary_fill_holes(closed)
     return out

@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 
 from healthvision.clinical.chest.candidates import Blob, Workspace, find_blobs
-from healthvision.clinical.chest.features import NAMES, Grown, describe, grow
+from healthvision.clinical.chest.features import Grown, describe, evidence, grow
 from healthvision.clinical.chest.forest import RESERVE, Forest, load
 from healthvision.clinical.chest.grid import Float32
 from healthvision.clinical.chest.lungs import LEFT
@@ -70,12 +70,12 @@ def _confidence(
             rows.append(describe(space, blob, grown))
     lost = 5 - len(rows)
     matrix = np.array(rows)
-    noise = matrix[:, NAMES.index("contrast_to_noise")]
+    beside = evidence(matrix)
     trees = forest.trees(matrix)
-    p = np.append(forest.calibrate(trees.mean(axis=1), noise), np.zeros(lost))
+    p = np.append(forest.calibrate(trees.mean(axis=1), beside), np.zeros(lost))
     value = float(p.mean())
     groups = np.array([g.mean() for g in np.array_split(trees[0], 12)])
-    spread = forest.calibrate(groups, np.full(12, noise[0]))
+    spread = forest.calibrate(groups, np.repeat(beside[:1], 12, axis=0))
     counted = value * (1 - value) * RESERVE
     half = 1.96 * float(np.sqrt(p.var() + spread.var() / 12 + counted))
     return value, (max(0.0, value - half), min(1.0, value + half))
@@ -119,15 +119,14 @@ def find_nodules(
 ) -> list[Nodule]:
     """Return nodules of at least ``least_mm`` mean diameter, most certain first.
 
-    A candidate counts from a calibrated probability of ``OPERATING_POINT``; two that overlap are
-    one. At most ``MOST_FINDINGS`` are returned.
+    A candidate counts from a calibrated probability of ``OPERATING_POINT``, as it is and as the
+    mean over noisier copies; two that overlap are one. At most ``MOST_FINDINGS`` are returned.
     """
     pairs = [(b, g) for b in find_blobs(space) if (g := grow(space, b)) is not None]
     if not pairs:
         return []
     x = np.array([describe(space, b, g) for b, g in pairs])
-    noise = x[:, NAMES.index("contrast_to_noise")]
-    p = forest.calibrate(forest.raw(x), noise)
+    p = forest.calibrate(forest.raw(x), evidence(x))
     out: list[Nodule] = []
     for i in np.argsort(-p):
         if p[i] < OPERATING_POINT or len(out) >= MOST_FINDINGS:
@@ -141,7 +140,7 @@ def find_nodules(
         ):
             continue
         nodule = _nodule(space, forest, blob, grown, x[i], seed)
-        if nodule.sizes.axes.mean_mm >= least_mm:
+        if nodule.sizes.axes.mean_mm >= least_mm and nodule.confidence >= OPERATING_POINT:
             out.append(nodule)
     out.sort(key=lambda n: -n.confidence)
     return out

@@ -10,6 +10,7 @@ from healthvision.clinical.chest.emphysema import noise_sd
 from healthvision.clinical.chest.features import describe, grow
 from healthvision.clinical.chest.lungs import find_lungs
 from healthvision.clinical.phantoms.chest import ChestConfig, ChestPhantom
+from healthvision.clinical.phantoms.nodules import KINDS, PLACES
 from healthvision.clinical.volume import Array, FloatArray
 
 
@@ -41,6 +42,29 @@ def training_config(seed: int) -> ChestConfig:
         emphysema=float(rng.choice([0.0, 0.05, 0.15])),
         psf_mm=float(rng.uniform(0.45, 0.9)),
         vessel_density=float(rng.uniform(0.7, 1.2)),
+    )
+
+
+def hard_config(seed: int) -> ChestConfig:
+    """Return a phantom of small, faint and attached nodules in noise, for the calibration."""
+    rng = np.random.default_rng([seed, 11])
+    spacing = float(rng.choice([1.0, 1.25, 1.5, 2.0, 2.5]))
+    count = int(rng.integers(10, 16))
+    kinds = rng.choice(len(KINDS), size=count, p=[0.5, 0.25, 0.1, 0.1, 0.05])
+    places = rng.choice(len(PLACES), size=count, p=[0.4, 0.35, 0.25])
+    sizes = 4.0 + 14.0 * rng.beta(0.9, 2.0, size=count)
+    return ChestConfig(
+        shape=(round(200 / spacing), 288, 288),
+        spacing=(spacing, 1.25, 1.25),
+        wishes=tuple(
+            (KINDS[k], PLACES[p], float(max(d, 8.0 if KINDS[k] == "part-solid" else 4.0)))
+            for k, p, d in zip(kinds, places, sizes, strict=True)
+        ),
+        noise_sd=float(rng.uniform(8, 60)),
+        emphysema=float(rng.choice([0.0, 0.05, 0.15])),
+        psf_mm=float(rng.uniform(0.45, 0.9)),
+        vessel_density=float(rng.uniform(0.8, 1.5)),
+        faint_hu=float(rng.uniform(50, 200)),
     )
 
 

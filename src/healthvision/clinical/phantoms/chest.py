@@ -12,9 +12,13 @@ from healthvision.clinical.phantoms.nodules import (
     KINDS,
     PLACES,
     Kind,
+    MassPlace,
+    MassTruth,
     NoduleTruth,
     Place,
+    draw_masses,
     draw_nodules,
+    place_masses,
     place_nodules,
 )
 from healthvision.clinical.phantoms.trees import airways, draw_airways, draw_vessels, vessels
@@ -29,6 +33,8 @@ class ChestConfig:
     ``wishes``: exactly these (kind, place, diameter in mm). ``emphysema``: share of the lung
     (0..0.5) below -950 HU. ``noise_sd``: HU. ``psf_mm``: sigma of the scanner's blur.
     ``vessel_density``: 1 gives about 2,000 vessel pieces. ``lung_height_mm``: None fits the stack.
+    ``faint_hu``: nodules are darker by a random amount of up to this. ``masses``:
+    (place, diameter in mm); they count as lung.
     """
 
     shape: tuple[int, int, int] = (150, 320, 320)
@@ -40,6 +46,8 @@ class ChestConfig:
     psf_mm: float = 0.6
     vessel_density: float = 1.0
     lung_height_mm: float | None = None
+    faint_hu: float = 0.0
+    masses: tuple[tuple[MassPlace, float], ...] = ()
 
 
 SMALL = ChestConfig(shape=(96, 192, 192), spacing=(2.2, 1.9, 1.9), nodules=3, vessel_density=0.6)
@@ -63,6 +71,7 @@ class ChestPhantom:
     right_ml: float
     emphysema_percent: float
     nodules: tuple[NoduleTruth, ...]
+    masses: tuple[MassTruth, ...] = ()
 
 
 def _wishes(rng: np.random.Generator, count: int) -> list[tuple[Kind, Place, float]]:
@@ -141,7 +150,8 @@ def _add_noise(hu: Float32, rng: np.random.Generator, sd: float) -> None:
         part += noise * np.float32(sd / gain)
 
 
-def _body(rng: np.random.Generator, config: ChestConfig) -> Body:
+def body_of(rng: np.random.Generator, config: ChestConfig) -> Body:
+    """Return the measures of a body: the first thing ``phantom`` draws from its generator."""
     nz, _, nx = config.shape
     room = nz * config.spacing[0]
     height = min(room - 26.0, 265.0) if config.lung_height_mm is None else config.lung_height_mm
@@ -161,7 +171,7 @@ def phantom(seed: int, config: ChestConfig | None = None) -> ChestPhantom:
     """
     config = config or ChestConfig()
     rng = np.random.default_rng([seed, 0xC4E57])
-    body = _body(rng, config)
+    body = body_of(rng, config)
     axes = [
         ((np.arange(n) - (n - 1) / 2) * s).astype(np.float32)
         for n, s in zip(config.shape, config.spacing, strict=True)
@@ -178,7 +188,9 @@ def phantom(seed: int, config: ChestConfig | None = None) -> ChestPhantom:
     _fill_lungs(hu, distance, grid, rng, config)
     draw_vessels(hu, grid, tubes)
     draw_airways(hu, grid, body, bronchi)
-    draw_nodules(hu, grid, nodules, rng)
+    masses = place_masses(body, config.masses)
+    draw_masses(hu, distance, grid, masses)
+    draw_nodules(hu, grid, nodules, rng, faint_hu=config.faint_hu)
     _blur(hu, config)
     lungs: BoolArray = distance < 0
     del distance
@@ -193,4 +205,5 @@ def phantom(seed: int, config: ChestConfig | None = None) -> ChestPhantom:
     )
     left = float(np.count_nonzero(lungs[:, :, grid.x > 0])) * volume.voxel_ml
     total = float(np.count_nonzero(lungs)) * volume.voxel_ml
-    return ChestPhantom(seed, config, volume, lungs, total, left, total - left, emphysema, nodules)
+    right = total - left
+    return ChestPhantom(seed, config, volume, lungs, total, left, right, emphysema, nodules, masses)

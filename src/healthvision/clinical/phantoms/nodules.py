@@ -19,6 +19,17 @@ from healthvision.clinical.phantoms.trees import Tubes
 Kind = Literal["solid", "ground-glass", "part-solid", "spiculated", "calcified"]
 Place = Literal["isolated", "vessel", "pleural"]
 
+MassPlace = Literal[
+    "isolated",
+    "lateral",
+    "posterior",
+    "apex",
+    "diaphragm",
+    "hilar-right",
+    "hilar-left",
+    "paracardiac",
+]
+
 KINDS: tuple[Kind, ...] = ("solid", "ground-glass", "part-solid", "spiculated", "calcified")
 PLACES: tuple[Place, ...] = ("isolated", "vessel", "pleural")
 
@@ -41,6 +52,68 @@ class NoduleTruth:
     volume_mm3: float
     solid_diameter_mm: float | None
     solid_volume_mm3: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MassTruth:
+    """One round mass: ``centre`` LPS (x, y, z) in mm; parts of it may lie outside the lungs."""
+
+    centre: tuple[float, float, float]
+    place: MassPlace
+    diameter_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """Where a mass starts in the lung and which way it goes to meet a wall; mm at scale 1.
+
+    ``start``: x, y in mm and z as share of the lungs' height; ``way``: direction (x, y, z);
+    ``sunk``: share of the radius by which the centre lies under (positive) the lung's surface.
+    """
+
+    start: tuple[float, float, float]
+    way: tuple[float, float, float]
+    sunk: float
+
+
+_COURSES: dict[MassPlace, _Course] = {
+    "isolated": _Course((-80, 10, 0.0), (0, 0, 0), 0.0),
+    "lateral": _Course((-80, 0, 0.05), (-1, 0, 0), 0.6),
+    "posterior": _Course((75, 20, 0.1), (0, 1, 0), 0.6),
+    "apex": _Course((-70, 5, 0.2), (0, 0, 1), 0.7),
+    "diaphragm": _Course((-75, 15, -0.1), (0, 0, -1), 0.6),
+    "hilar-right": _Course((-70, 12, 0.08), (1, 0, 0), 0.3),
+    "hilar-left": _Course((70, 12, 0.12), (-1, 0, 0), 0.3),
+    "paracardiac": _Course((-85, -15, -0.12), (1, 0, 0), 0.5),
+}
+MASS_PLACES: tuple[MassPlace, ...] = tuple(_COURSES)
+
+
+def place_masses(body: Body, wishes: tuple[tuple[MassPlace, float], ...]) -> tuple[MassTruth, ...]:
+    """Put masses of (place, diameter in mm) against the walls of the lungs."""
+    out = []
+    for place, diameter in wishes:
+        course = _COURSES[place]
+        x, y, height = course.start
+        at = np.array([x * body.scale, y * body.scale, height * body.height])
+        way = np.array(course.way, float)
+        low, high = 0.0, 90.0
+        for _ in range(40 if way.any() else 0):
+            middle = (low + high) / 2
+            deep = _depth(body, at + middle * way) < -course.sunk * diameter / 2
+            low, high = (middle, high) if deep else (low, middle)
+        x, y, z = (float(v) for v in at + low * way)
+        out.append(MassTruth((x, y, z), place, diameter))
+    return tuple(out)
+
+
+def draw_masses(hu: Float32, distance: Float32, grid: Grid, masses: tuple[MassTruth, ...]) -> None:
+    """Draw masses of 38 HU into the lungs; ``distance``: mm to the lungs, negative inside."""
+    for mass in masses:
+        at, semi = np.array(mass.centre), np.full(3, mass.diameter_mm / 2)
+        drawn = hu.copy()
+        draw_ellipsoid(drawn, grid, at, semi, 38.0)
+        np.copyto(hu, drawn, where=distance < 1.0)
 
 
 def _depth(body: Body, point: FloatArray) -> float:
@@ -148,8 +221,13 @@ def draw_nodules(
     grid: Grid,
     nodules: tuple[NoduleTruth, ...],
     rng: np.random.Generator,
+    *,
+    faint_hu: float = 0.0,
 ) -> None:
-    """Draw all nodules; a spiculated one gets thin rays that its truth volume leaves out."""
+    """Draw all nodules; a spiculated one gets thin rays that its truth volume leaves out.
+
+    ``faint_hu``: each nodule is darker by a random amount of up to this.
+    """
     for nodule in nodules:
         at, semi = np.array(nodule.centre), np.array(nodule.semi_axes)
         if nodule.kind == "spiculated":
@@ -164,6 +242,8 @@ def draw_nodules(
             "ground-glass": -600.0,
             "part-solid": -590.0,
         }[nodule.kind] + rng.uniform(-20, 20)
+        if faint_hu > 0:
+            value -= rng.uniform(0, faint_hu)
         draw_ellipsoid(hu, grid, at, semi, value)
         if nodule.kind == "part-solid":
             draw_ellipsoid(hu, grid, at, 0.5 * semi, 35.0)

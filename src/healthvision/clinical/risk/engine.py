@@ -43,7 +43,7 @@ class Term:
         if self.shape == "flag":
             return self.weight * float(bool(value))
         if self.shape == "inverse-root":
-            return self.weight * ((float(value) / 10) ** -0.5 - self.centre)
+            return self.weight * (1.0 / math.sqrt(float(value) / 10) - self.centre)
         return self.weight * (float(value) - self.centre)
 
     def check(self, value: float | bool) -> None:

@@ -21,7 +21,8 @@ HEADERS = TypeAdapter(list[SeriesHeader])
 def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
     """Run one application (``sandbox_child.Target``).
 
-    ``request``: {application: 'module:attribute', seed, parameters, series: [SeriesHeader],
+    ``request``: {application: 'module:attribute', seed, parameters, infer: whether
+    there are engines to ask, series: [SeriesHeader],
     files: {series uid: [file index]}}. Answer: {output, slices: {series uid: [slice]}}.
     """
     headers = HEADERS.validate_python(request["series"])
@@ -42,7 +43,12 @@ def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
 
     slices: dict[str, Any] = {}
     application = _application(request["application"])
-    context = Context(seed=request["seed"], progress=out.progress, parameters=request["parameters"])
+    context = Context(
+        seed=request["seed"],
+        progress=out.progress,
+        parameters=request["parameters"],
+        infer=out.ask if request["infer"] else None,
+    )
     output = application.run(StudyInput(headers, load), context)
     return {"output": encode(output, out.array), "slices": slices}
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from healthvision.clinical.result import (
+    Category,
     ChosenSeries,
     ExplicitNegative,
     Finding,
@@ -62,6 +63,7 @@ class _Head(Value):
     key_images: tuple[_KeyImageHead, ...]
     abstained: Text | None
     stages_s: dict[str, float]
+    categories: tuple[Category, ...] = ()
 
 
 class BadOutput(ValueError):
@@ -91,6 +93,7 @@ def encode(output: ApplicationOutput, save: SaveArray) -> dict[str, Any]:
         ],
         "abstained": None if output.abstained is None else output.abstained.model_dump(mode="json"),
         "stages_s": {name: float(seconds) for name, seconds in output.stages_s.items()},
+        "categories": [c.model_dump(mode="json") for c in output.categories],
     }
 
 
@@ -132,6 +135,7 @@ def decode(document: Any, load: LoadArray) -> ApplicationOutput:
         key_images=images,
         abstained=head.abstained,
         stages_s=head.stages_s,
+        categories=head.categories,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from healthvision.clinical.result import Priority, Result
-from healthvision.domains.analysis import repository, tasks
+from healthvision.domains.analysis import inference, notices, repository, tasks
 from healthvision.domains.analysis.errors import NoImages
 from healthvision.domains.analysis.events import ResultReady
 from healthvision.domains.analysis.inputs import SourceObject, StudySource, study_source
@@ -42,6 +42,7 @@ from healthvision.kernel.db import Database, DatabaseUnavailable, Session
 from healthvision.kernel.errors import Busy, OutOfSpace, Problem
 from healthvision.kernel.events import publish
 from healthvision.kernel.sandbox import SandboxFailed
+from healthvision.kernel.sandbox_desk import Answerer
 from healthvision.kernel.security import Actor
 from healthvision.kernel.telemetry import logger
 
@@ -108,15 +109,17 @@ async def claim(db: Database, task_id: UUID, ticket: int) -> Attempt | None:
         if row.cancel_requested and staged is None:
             tasks.finish(row, "cancelled")
             return None
-        if row.attempts >= MAX_ATTEMPTS and staged is None:
+        deaths = row.attempts - row.preemptions
+        if deaths >= MAX_ATTEMPTS and staged is None:
             await tasks.fail(
-                session, row, "worker-died", f"{row.attempts} workers died while they ran this task"
+                session, row, "worker-died", f"{deaths} workers died while they ran this task"
             )
             return None
         row.fence += 1
         row.attempts += 1
         row.state = "running"
         row.started_at = row.started_at or now()
+        row.requeued_reason = None
         row.revision += 1
         actor = Actor.system(row.org_id, on_behalf_of=row.requested_by)
         return Attempt(row, row.fence, actor, None if staged is None else staged.id)
@@ -135,7 +138,8 @@ async def _analyse(db: Database, attempt: Attempt) -> UUID | None:
     watcher = asyncio.create_task(_watch(db, attempt, pulse))
     try:
         study = await _fetch(db, attempt.actor, plan, application)
-        outcome = await asyncio.to_thread(_run, application, study, attempt.task, pulse)
+        infer = inference.answerer(db, attempt.actor, attempt.task)
+        outcome = await asyncio.to_thread(_run, application, study, attempt.task, pulse, infer)
     except SandboxFailed as failure:
         if failure.reason != "cancelled":
             raise
@@ -147,13 +151,20 @@ async def _analyse(db: Database, attempt: Attempt) -> UUID | None:
     return await stage(db, attempt, outcome)
 
 
-def _run(application: Installed, study: StudySource, task: Task, pulse: _Pulse) -> RunOutcome:
+def _run(
+    application: Installed,
+    study: StudySource,
+    task: Task,
+    pulse: _Pulse,
+    infer: Answerer | None,
+) -> RunOutcome:
     options = RunOptions(
         seed=task.seed,
         parameters=task.parameters,
         progress=pulse.note,
         cancelled=pulse.stop.is_set,
         network=AnalysisSettings().allow_network_unsafe,
+        infer=infer,
     )
     return run_application(application, study, options)
 
@@ -395,10 +406,6 @@ async def _publish(session: Session, attempt: Attempt, result_id: UUID) -> None:
             older.superseded_by = entry.id
             older.document = {**older.document, "superseded_by": str(entry.id)}
     tasks.finish(row, "done")
-    late = row.deadline_at is not None and now() > row.deadline_at
-    if late and not row.deadline_missed:
-        row.deadline_missed = True
-        await tasks.tell_missed(session, row)
     event = ResultReady(
         org_id=row.org_id,
         subject=entry.id,
@@ -411,6 +418,7 @@ async def _publish(session: Session, attempt: Attempt, result_id: UUID) -> None:
         worst_category=entry.worst_category,
     )
     await publish(session, attempt.actor, event)
+    await notices.begin(session, row, event)
     await audit.record(
         session,
         attempt.actor,
@@ -431,12 +439,23 @@ async def _publish(session: Session, attempt: Attempt, result_id: UUID) -> None:
 
 
 async def give_up(
-    db: Database, task_id: UUID, code: str, detail: str, *, fence: int | None = None
+    db: Database,
+    task_id: UUID,
+    code: str,
+    detail: str,
+    *,
+    fence: int | None = None,
+    ticket: int | None = None,
+    ref: str | None = None,
 ) -> None:
-    """Fail a task with a reason, unless it is at its end or another attempt runs."""
+    """Fail a task with a reason, unless it is at its end or another attempt or ticket runs.
+
+    ``ref``: what the logs call the failed work; it stays on the task.
+    """
     async with db.transaction() as session:
         row = await repository.task_of_job(session, task_id)
         if row is None or row.state not in repository.OPEN:
             return
-        if fence is None or fence == row.fence:
-            await tasks.fail(session, row, code, detail)
+        if fence not in (None, row.fence) or ticket not in (None, row.ticket):
+            return
+        await tasks.fail(session, row, code, detail, ref=ref)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from healthvision.domains.analysis import history
 from healthvision.domains.analysis.schemas import ResultQuery
 from healthvision.domains.analysis.tables import (
     AnalysisRule,
@@ -95,7 +96,10 @@ async def note_progress(
         .where(Task.id == task_id, Task.fence == fence, Task.state == "running")
         .values(progress=progress, stage=stage, revision=Task.revision + 1)
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    if not done.rowcount:  # type: ignore[attr-defined]
+        return False
+    await history.note(session, task_id)
+    return True
 
 
 async def watch(session: Session, task_id: UUID, fence: int) -> bool:
@@ -112,10 +116,14 @@ async def watch(session: Session, task_id: UUID, fence: int) -> bool:
 
 
 async def overdue(session: Session, at: datetime, limit: int = 100) -> Sequence[Task]:
-    """Return open tasks of all organisations whose deadline passed unnoticed."""
+    """Return tasks of all organisations not told in time, whose deadline passed unnoticed."""
     statement = (
         select(Task)
-        .where(Task.state.in_(OPEN), Task.deadline_at < at, Task.deadline_missed.is_(False))
+        .where(
+            or_(Task.state.in_(OPEN), Task.notice == "waiting"),
+            Task.deadline_at < at,
+            Task.deadline_missed.is_(False),
+        )
         .order_by(Task.deadline_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

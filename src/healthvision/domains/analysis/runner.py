@@ -30,6 +30,7 @@ from healthvision.domains.modelhub.ports import Budget
 from healthvision.domains.modelhub.service import Installed, supported_level
 from healthvision.kernel import sandbox
 from healthvision.kernel.clock import now
+from healthvision.kernel.sandbox_desk import Answerer
 
 Parameters = Mapping[str, str | int | float | bool]
 _LIBRARIES = ("numpy", "scipy", "SimpleITK", "pydicom", "python-gdcm", "pillow")
@@ -39,7 +40,8 @@ _LIBRARIES = ("numpy", "scipy", "SimpleITK", "pydicom", "python-gdcm", "pillow")
 class RunOptions:
     """How to run. ``progress`` gets (0..1, stage id); ``cancelled`` is asked all the time.
 
-    ``network``: True leaves the child's network on; only for development.
+    ``network``: True leaves the child's network on; only for development. ``infer``: asks an
+    inference engine (name, values), called in a thread.
     """
 
     seed: int = 0
@@ -48,6 +50,7 @@ class RunOptions:
     cancelled: Callable[[], bool] | None = None
     budget: Budget | None = None  # None: the manifest's
     network: bool = False
+    infer: Answerer | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -125,12 +128,14 @@ def run_application(
                 "parameters": dict(options.parameters),
                 "series": child.HEADERS.dump_python(list(study.series), mode="json"),
                 "files": files,
+                "infer": options.infer is not None,
             },
             bundle,
             limits=_limits(budget),
             network=options.network,
             progress=options.progress,
             cancelled=options.cancelled,
+            answerer=options.infer,
         )
     output, slices = _answer(outcome, study)
     return RunOutcome(
@@ -237,6 +242,7 @@ def build_result(outcome: RunOutcome, facts: ResultFacts) -> Result:
         gates=output.gates,
         findings=tuple(_honest(finding, level) for finding in output.findings),
         measurements=output.measurements,
+        categories=output.categories,
         negatives=tuple(
             n.model_copy(update={"evidence_level": min(n.evidence_level, level)})
             for n in output.negatives

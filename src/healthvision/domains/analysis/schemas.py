@@ -67,6 +67,11 @@ class TaskRead(Read):
     attempts: int
     error_code: str | None
     error_detail: str | None
+    error_ref: str | None = Field(
+        description="Names the failed work in the logs of the workers; tell it to support."
+    )
+    preemptions: int = Field(description="How often it was stopped to make room for a STAT task.")
+    requeued_reason: str | None = Field(description="Why the task waits again.")
     created_at: datetime
     last_instance_at: datetime | None
     started_at: datetime | None
@@ -75,6 +80,17 @@ class TaskRead(Read):
     deadline_missed: bool
     seconds_left: float | None = Field(
         description="To the deadline, negative when it is over; null without deadline or at end."
+    )
+    expected_at: datetime | None = Field(
+        description="When the result of a waiting or running task is expected, by the run times "
+        "of this application and the tasks before it; null when none ran yet or it is at its end."
+    )
+    notified_at: datetime | None = Field(
+        description="When the first notice of the result had left: the clock ends here."
+    )
+    notice: Literal["waiting", "delivered", "published", "undelivered"] | None = Field(
+        description="published: nobody subscribes, so the clock ended with the result itself; "
+        "undelivered: every channel gave up."
     )
     result_id: UUID | None
 

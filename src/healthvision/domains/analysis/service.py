@@ -18,6 +18,9 @@ from healthvision.domains.analysis.batches import (
 from healthvision.domains.analysis.command import FileOptions, analyze_files
 from healthvision.domains.analysis.execution import give_up, run_task
 from healthvision.domains.analysis.exports import Export, ExportFormat, export_result, key_image
+from healthvision.domains.analysis.leftovers import sweep_staged
+from healthvision.domains.analysis.making_room import make_room
+from healthvision.domains.analysis.notices import note_notices
 from healthvision.domains.analysis.results import (
     compare,
     get_result,
@@ -75,7 +78,9 @@ __all__ = [
     "list_batches",
     "list_rules",
     "list_tasks",
+    "make_room",
     "note_missed_deadlines",
+    "note_notices",
     "on_space_created",
     "on_space_removed",
     "on_study_complete",
@@ -93,4 +98,5 @@ __all__ = [
     "summary_html",
     "summary_items",
     "summary_pdf",
+    "sweep_staged",
 ]

@@ -24,6 +24,20 @@ class AnalysisSettings(RoomSettings, room="analysis"):
     )
     urgent_seconds: float = Field(default=120, gt=0, description="Urgent: the same.")
     routine_seconds: float = Field(default=300, gt=0, description="Routine: the same.")
+    stat_patience_s: float = Field(
+        default=1,
+        ge=0,
+        description="A STAT task that waits longer stops a running routine or bulk analysis and "
+        "takes its slot.",
+    )
+    max_preemptions: int = Field(
+        default=3, ge=0, description="How often one task may be stopped for STAT tasks."
+    )
+    room_check_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="How often waiting STAT tasks and notices are looked for.",
+    )
     deadline_check_s: float = Field(
         default=5, gt=0, description="How often missed deadlines are looked for."
     )

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event stream of a task: its state whenever it changed, until its end."""
+"""The event stream of a task: every step since the one last seen, until its end."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from healthvision.domains.analysis import history
 from healthvision.domains.analysis.errors import TaskNotFound
 from healthvision.domains.analysis.schemas import TaskRead
 from healthvision.domains.analysis.settings import AnalysisSettings
@@ -20,8 +21,9 @@ _SILENCE_S = 15.0
 async def task_events(db: Database, actor: Actor, task_id: UUID, seen: int) -> AsyncIterator[bytes]:
     """Yield server-sent events (WHATWG HTML 9.2); the id is the task's revision.
 
-    ``seen``: the last revision the client knows (Last-Event-ID), 0 for none; only newer states
-    are sent. Ends after the final state, when the task is gone, and after ``events_seconds``.
+    ``seen``: the last revision the client knows (Last-Event-ID), 0 for none. All steps behind it
+    are sent in order, those of the time without a connection or before a restart as well. Ends
+    after the final state, when the task is gone, and after ``events_seconds``.
     """
     settings = AnalysisSettings()
     end = monotonic() + settings.events_seconds
@@ -29,20 +31,31 @@ async def task_events(db: Database, actor: Actor, task_id: UUID, seen: int) -> A
     yield b"retry: 2000\n\n"
     while monotonic() < end:
         try:
-            async with db.reading() as session:
-                task = await get_task(session, actor, task_id)
+            news, final = await _news(db, actor, task_id, seen)
         except TaskNotFound:
             return
-        if task.revision > seen:
-            seen = task.revision
-            spoken = monotonic()
+        for task in news:
+            seen, spoken = task.revision, monotonic()
             yield _event(task)
-        if task.state in _FINAL:
+        if final:
             return
         if monotonic() - spoken > _SILENCE_S:
             spoken = monotonic()
             yield b": still here\n\n"
         await asyncio.sleep(settings.events_poll_s)
+
+
+async def _news(
+    db: Database, actor: Actor, task_id: UUID, seen: int
+) -> tuple[list[TaskRead], bool]:
+    """Return what became of a task behind a revision, and whether it has come to its end."""
+    async with db.reading() as session:
+        task = await get_task(session, actor, task_id)
+        steps = await history.steps_after(session, actor.org_id, task_id, seen)
+    news = [history.as_it_was(task, s) for s in steps if s.revision < task.revision]
+    if task.revision > seen and len(steps) < history.MOST_STEPS:
+        news.append(task)
+    return news, task.state in _FINAL and len(steps) < history.MOST_STEPS
 
 
 def _event(task: TaskRead) -> bytes:

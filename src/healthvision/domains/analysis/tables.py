@@ -16,6 +16,8 @@ class Task(OrgOwned):
 
     ``fence`` grows with each attempt: only the newest may write. ``ticket`` names the one queued
     job that may start it. ``revision`` grows with every change a watcher can see.
+    ``preemptions`` counts how often it made room for a STAT task, ``room_made`` says that such
+    room was made for this one. ``notice``: how far the news of the result is, see ``notices``.
     """
 
     __tablename__ = "analysis_tasks"
@@ -23,6 +25,7 @@ class Task(OrgOwned):
         UniqueConstraint("org_id", "task_key", "run"),
         Index("ix_analysis_tasks_org_state", "org_id", "state"),
         Index("ix_analysis_tasks_open_deadline", "state", "deadline_at"),
+        Index("ix_analysis_tasks_notice", "notice"),
     )
 
     space_id: Mapped[UUID]
@@ -54,6 +57,27 @@ class Task(OrgOwned):
     finished_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
     deadline_missed: Mapped[bool]
+    queued_at: Mapped[datetime | None]  # when the newest ticket was queued
+    error_ref: Mapped[str | None]
+    preemptions: Mapped[int] = mapped_column(default=0, server_default="0")
+    requeued_reason: Mapped[str | None]
+    room_made: Mapped[bool] = mapped_column(default=False, server_default="0")
+    notified_at: Mapped[datetime | None]
+    notice: Mapped[str | None]  # 'waiting', 'delivered', 'published', 'undelivered'
+
+
+class TaskStep(Base):
+    """A task as a watcher could see it after one change; see ``history``."""
+
+    __tablename__ = "analysis_task_steps"
+
+    task_id: Mapped[UUID] = mapped_column(
+        ForeignKey("analysis_tasks.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID]
+    at: Mapped[datetime]
+    told: Mapped[dict[str, Any]]
 
 
 class ResultRow(OrgOwned):

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from healthvision.clinical.result import Priority
+from healthvision.domains.analysis import forecast, repository
 from healthvision.domains.analysis import priority as order
-from healthvision.domains.analysis import repository
 from healthvision.domains.analysis.errors import (
     NoImages,
     TaskFinished,
@@ -39,8 +39,10 @@ from healthvision.kernel.events import publish
 from healthvision.kernel.paging import decode_cursor, encode_cursor
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
+from healthvision.kernel.telemetry import logger
 
 RUN_TASK = "analysis.run_task"
+_log = logger("analysis.tasks")
 
 
 class Wish:
@@ -122,7 +124,7 @@ async def submit_wish(session: Session, actor: Actor, plan: StudyPlan, wish: Wis
         if again is None or wish.force:
             raise Conflict("the same analysis was asked for at the same moment; ask again")
         return Submitted(task=await _read_one(session, again), created=False)
-    await _enqueue(session, row)
+    await enqueue(session, row)
     event = TaskCreated(
         org_id=actor.org_id,
         subject=row.id,
@@ -184,17 +186,22 @@ def _new_row(
         finished_at=None,
         deadline_at=order.deadline(priority, start, AnalysisSettings()),
         deadline_missed=False,
+        queued_at=None,
+        preemptions=0,
+        room_made=False,
     )
 
 
-async def _enqueue(session: Session, row: Task) -> None:
+async def enqueue(session: Session, row: Task, *, queue: str | None = None) -> None:
+    """Queue the job of a task's present ticket, by default where its priority belongs."""
     priority = Priority(row.priority)
+    row.queued_at, row.room_made = now(), queue is not None
     await jobs.enqueue(
         session,
         RUN_TASK,
         {"task_id": str(row.id), "ticket": row.ticket},
         job_id=f"analysis:{row.id}:{row.ticket}",
-        queue=order.queue_of(priority),
+        queue=queue or order.queue_of(priority),
         priority=order.ORDER[priority],
     )
 
@@ -215,7 +222,7 @@ async def _change_priority(session: Session, actor: Actor, row: Task, wish: Prio
     row.revision += 1
     row.ticket += 1  # the job of the old queue finds another ticket and does nothing
     await session.flush()
-    await _enqueue(session, row)
+    await enqueue(session, row)
     await audit.record(
         session,
         actor,
@@ -272,12 +279,14 @@ async def retry_task(session: Session, actor: Actor, task_id: UUID) -> TaskRead:
     row.state, row.progress, row.stage = "queued", 0.0, ""
     row.cancel_requested = False
     row.error_code = row.error_detail = row.finished_at = row.started_at = None
+    row.error_ref = row.requeued_reason = None
+    row.attempts = row.preemptions = 0
     row.deadline_at = order.deadline(Priority(row.priority), now(), AnalysisSettings())
     row.deadline_missed = False
     row.revision += 1
     row.ticket += 1
     await session.flush()
-    await _enqueue(session, row)
+    await enqueue(session, row)
     await _audit(session, actor, "analysis.task_retried", row)
     return await _read_one(session, row)
 
@@ -292,9 +301,16 @@ def finish(row: Task, state: str, *, code: str | None = None, detail: str | None
         row.progress, row.stage = 1.0, "done"
 
 
-async def fail(session: Session, row: Task, code: str, detail: str) -> None:
-    """End a task without a result and tell it; the reason stays on the task."""
+async def fail(
+    session: Session, row: Task, code: str, detail: str, *, ref: str | None = None
+) -> None:
+    """End a task without a result and tell it; the reason stays on the task.
+
+    ``ref``: what the logs call the failed work.
+    """
     actor = Actor.system(row.org_id, on_behalf_of=row.requested_by)
+    row.error_ref = ref or f"{row.id}.{row.ticket}.{row.fence}"
+    _log.warning("task failed", task=str(row.id), error_ref=row.error_ref, reason=code)
     finish(row, "failed", code=code, detail=detail)
     event = TaskFailed(
         org_id=row.org_id,
@@ -344,7 +360,8 @@ async def list_tasks(
     shown = rows[:limit]
     results = await repository.result_ids(session, [r.id for r in shown])
     more = encode_cursor([str(shown[-1].id)]) if len(rows) > limit else None
-    items = [task_read(row, results.get(row.id)) for row in shown]
+    times = await forecast.expected(session, shown)
+    items = [task_read(row, results.get(row.id), times.get(row.id)) for row in shown]
     return Page[TaskRead](items=items, next=more, total=None)
 
 
@@ -432,14 +449,21 @@ async def _audit(session: Session, actor: Actor, action: str, row: Task) -> None
 
 
 async def _read_one(session: Session, row: Task) -> TaskRead:
-    return task_read(row, (await repository.result_ids(session, [row.id])).get(row.id))
+    times = await forecast.expected(session, [row])
+    result_id = (await repository.result_ids(session, [row.id])).get(row.id)
+    return task_read(row, result_id, times.get(row.id))
 
 
-def task_read(row: Task, result_id: UUID | None) -> TaskRead:
+def task_read(row: Task, result_id: UUID | None, expected_at: datetime | None) -> TaskRead:
     """Return a task as callers get it, with the time left on its clock."""
     left = None
     if row.deadline_at is not None and row.state in repository.OPEN:
         left = round((row.deadline_at - now()).total_seconds(), 1)
-    named = {"application": row.application_id, "seconds_left": left, "result_id": result_id}
+    named = {
+        "application": row.application_id,
+        "seconds_left": left,
+        "result_id": result_id,
+        "expected_at": expected_at,
+    }
     plain = {n: getattr(row, n) for n in TaskRead.model_fields if n not in named}
     return TaskRead.model_validate({**plain, **named})

@@ -4,7 +4,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from healthvision.domains.archive import service
@@ -13,6 +13,7 @@ from healthvision.domains.archive.schemas import (
     ArchiveLimits,
     ArchiveQuery,
     InstanceRead,
+    Integrity,
     SeriesRead,
     SpaceAdd,
     StudyChange,
@@ -21,14 +22,23 @@ from healthvision.domains.archive.schemas import (
     StudyRead,
 )
 from healthvision.domains.audit import service as audit
-from healthvision.kernel.http import SessionDep, database_of, path_uuid, requires, router
+from healthvision.kernel.http import (
+    COMMON_RESPONSES,
+    SessionDep,
+    database_of,
+    path_uuid,
+    requires,
+    router,
+)
 from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
 studies = router("/v1/studies", "image")
+closings = APIRouter(prefix="/v1/studies", tags=["image"], responses=COMMON_RESPONSES)
 series = router("/v1/series", "image")
 instances = router("/v1/instances", "image")
+archive = router("/v1/archive", "image")
 Reader = Annotated[Actor, requires("studies:read")]
 Writer = Annotated[Actor, requires("studies:write")]
 Deleter = Annotated[Actor, requires("studies:delete")]
@@ -109,13 +119,26 @@ async def delete_study(study_id: str, actor: Deleter, session: SessionDep) -> No
     await service.delete_study(session, actor, path_uuid(study_id))
 
 
-@studies.post("/{study_id}/close")
+@closings.post("/{study_id}/close")
 async def close_study(
-    study_id: str, end: StudyClose, actor: Writer, session: SessionDep
+    request: Request, study_id: str, end: StudyClose, actor: Writer
 ) -> StudyDetail:
-    """Say that no more instances of the study will come, so that analysis starts at once."""
-    await service.close_study(session, actor, path_uuid(study_id), end.space)
-    return await service.get_study(session, actor, path_uuid(study_id))
+    """Say that no more instances of the study will come, so that analysis starts at once.
+
+    A small study is complete with the answer; a large one within moments.
+    """
+    db, wanted = database_of(request), path_uuid(study_id)
+    async with db.transaction() as session:
+        await service.close_study(session, actor, wanted, end.space)
+    await service.finish_small_study(db, actor.org_id, wanted)
+    async with db.reading() as session:
+        return await service.get_study(session, actor, wanted)
+
+
+@archive.get("/integrity")
+async def get_integrity(actor: Holder, session: SessionDep) -> Integrity:
+    """Get how much is stored in series objects, what was checked, and what is damaged."""
+    return await service.integrity(session, actor)
 
 
 @studies.post("/{study_id}/spaces")

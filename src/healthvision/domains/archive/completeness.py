@@ -1,36 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a study is complete: nothing came for the space's quiet time, or its sender closed it."""
 
+import asyncio
 from uuid import UUID
 
-from healthvision.domains.archive import repository
+from healthvision.domains.archive import pack_rows, repository, sealing
 from healthvision.domains.archive.errors import StudyNotFound
 from healthvision.domains.archive.events import StudyComplete
+from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.tables import StudySpaceRow
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.events import publish
+from healthvision.kernel.jobs import URGENT, enqueue
 from healthvision.kernel.security import Actor
 
 BATCH = 100
+FINISH = "archive.finish_study"
+INLINE_S = 2.0
+_running: set["asyncio.Task[None]"] = set()
 
 
 async def complete_quiet_studies(db: Database) -> int:
-    """Mark studies complete whose quiet time is over and tell it; return how many.
+    """Seal and mark complete the studies whose quiet time is over; return how many memberships.
 
-    Row and event are written in one transaction, so each generation is told once, whatever
-    process does it or dies in it.
+    A study is complete only when none of its instances lies in a journal, so that whoever hears
+    of it reads sealed objects. Row and event are written in one transaction, so each generation
+    is told once, whatever process does it or dies in it.
     """
     async with db.reading() as session:
-        if not await repository.any_due(session, now()):
-            return 0
+        due = await repository.due_studies(session, now(), BATCH)
+    for org_id, study_id in dict.fromkeys(due):
+        await sealing.seal_study(db, org_id, study_id)
+    if not due:
+        return 0
     async with db.transaction() as session:
         rows = await repository.take_due(session, now(), BATCH)
         for row in rows:
-            await _complete(session, Actor.system(row.org_id), row, "quiet")
+            closed = _is_closed(row)
+            await _complete(session, Actor.system(row.org_id), row, "closed" if closed else "quiet")
         return len(rows)
+
+
+async def finish_study(db: Database, org_id: UUID, study_id: UUID) -> None:
+    """Seal a study its sender closed and mark it complete; safe to run twice."""
+    await sealing.seal_study(db, org_id, study_id)
+    async with db.transaction() as session:
+        if await repository.has_unsealed(session, org_id, study_id):
+            return  # another process is at it and completes it
+        for row in await repository.memberships(session, org_id, [study_id]):
+            if _is_closed(row):
+                await _complete(session, Actor.system(org_id), row, "closed")
+
+
+async def finish_small_study(db: Database, org_id: UUID, study_id: UUID) -> None:
+    """Finish a closed study at once when it is small; a job does it for the others.
+
+    Returns after ``INLINE_S`` at the latest; what is not done then goes on.
+    """
+    async with db.reading() as session:
+        size = await pack_rows.unsealed_bytes(session, org_id, study_id)
+    if not 0 < size <= ArchiveSettings().seal_inline_bytes:
+        return
+    task = asyncio.create_task(finish_study(db, org_id, study_id))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    await asyncio.wait({task}, timeout=INLINE_S)
+    if task.done():
+        await task
+
+
+def _is_closed(row: StudySpaceRow) -> bool:
+    """Tell whether a membership waits for its sealing since its sender closed it."""
+    waits = row.state == "receiving" and row.due_at is not None
+    return waits and row.reason == "closed" and row.completed_at is None
 
 
 async def _complete(session: Session, actor: Actor, row: StudySpaceRow, reason: str) -> None:
@@ -53,6 +98,7 @@ async def _complete(session: Session, actor: Actor, row: StudySpaceRow, reason: 
 async def close_study(session: Session, actor: Actor, study_id: UUID, space: UUID | str) -> None:
     """End a study in a space now, as its sender says. Closing it again changes nothing.
 
+    What lies in journals is sealed first, by the job ``FINISH``; the study is complete then.
     Raises SpaceNotFound, Forbidden (needs write), StudyNotFound.
     """
     place = await spaces.get(session, actor, space, "write")
@@ -60,9 +106,15 @@ async def close_study(session: Session, actor: Actor, study_id: UUID, space: UUI
     row = await repository.membership(session, actor.org_id, study_id, place.id)
     if study is None or row is None:
         raise StudyNotFound("there is no such study in this space")
-    if row.state == "complete":
+    if row.state == "complete" or _is_closed(row):
         return
-    await _complete(session, actor, row, "closed")
+    if await repository.has_unsealed(session, actor.org_id, study_id):
+        row.due_at, row.reason, row.completed_at = now(), "closed", None
+        await session.flush()
+        ids = {"org_id": str(actor.org_id), "study_id": str(study_id)}
+        await enqueue(session, FINISH, ids, priority=URGENT)
+    else:
+        await _complete(session, actor, row, "closed")
     await audit.record(
         session,
         actor,

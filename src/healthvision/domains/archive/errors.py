@@ -92,3 +92,9 @@ class StorageDamaged(Busy):
     """Stored bytes fail their check and are not handed out; an alarm is raised."""
 
     code, title, retry = "storage-damaged", "Stored bytes are damaged", False
+
+
+class PackFailed(Busy):
+    """A series object could not be made; the bytes stay where they were, and it is tried again."""
+
+    code, title, retry = "series-not-sealed", "Series could not be sealed", True

@@ -76,3 +76,15 @@ class UploadTakenIn(Event):
 
     topic: ClassVar[str] = "archive.upload_taken_in.v1"
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class DamageFound(Event):
+    """Stored bytes fail their check; subject: study id. Counts of what was not known before.
+
+    ``instances``: whose bytes cannot be given out any more; ``parts``: other parts of objects.
+    """
+
+    topic: ClassVar[str] = "archive.damage_found.v1"
+    instances: int
+    parts: int

@@ -1,59 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Studies out of the house: zip of DICOM files, of NIfTI volumes, or of PNG pictures.
 
-The zip is written while it is sent; only one object (NIfTI: one series) is held at a time.
+The zip is written while it is sent; only one object (NIfTI: one series) is held at a time. Pixels
+are decoded in a child process with limits: what ends it costs one picture, not the server.
 """
 
-import asyncio
-import io
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 from uuid import UUID
 
 from healthvision.domains.archive.errors import NotExportable
-from healthvision.domains.archive.reading import (
-    open_bytes,
-    read_bytes,
-    record_access,
-    study_instances,
-)
+from healthvision.domains.archive.opening import open_bytes, read_bytes
+from healthvision.domains.archive.reading import record_access, study_instances
 from healthvision.domains.archive.schemas import InstanceRef
 from healthvision.formats.dicom.errors import DicomRefused, NotAVolume
 from healthvision.formats.dicom.header import read_header
 from healthvision.formats.dicom.series import assemble
 from healthvision.formats.images.png import to_png
 from healthvision.formats.nifti.export import from_volume
+from healthvision.kernel.apart import ChildLost, ChildProcesses
 from healthvision.kernel.db import Database
+from healthvision.kernel.outbox import Outbox, plain_entry
 from healthvision.kernel.security import Actor
 
 Format = Literal["zip", "nifti", "png"]
-_MONTH = (1980, 1, 1, 0, 0, 0)
-
-
-class _Outbox(io.RawIOBase):
-    """Where the zip writer writes; ``take`` hands the bytes on."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._at = 0
-
-    def writable(self) -> bool:
-        """Tell the zip writer that it may write."""
-        return True
-
-    def write(self, data: object) -> int:
-        """Keep the bytes until they are taken."""
-        part = bytes(data)  # type: ignore[call-overload]
-        self._parts.append(part)
-        self._at += len(part)
-        return len(part)
-
-    def take(self) -> bytes:
-        """Return what was written since the last call."""
-        out = b"".join(self._parts)
-        self._parts.clear()
-        return out
+CHILD_MB = 6144  # a whole series at once, as numbers
+CHILD_S = 300
 
 
 async def export_study(
@@ -75,18 +48,12 @@ async def export_study(
     return _png_zip(db, images) if wanted == "png" else await _nifti(db, images)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _MONTH)
-    entry.external_attr = 0o600 << 16
-    return entry
-
-
 async def _dicom_zip(db: Database, refs: list[InstanceRef]) -> AsyncIterator[bytes]:
-    outbox = _Outbox()
+    outbox = Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as packed:
         for ref in refs:
             name = f"{ref.series_uid}/{ref.sop_uid}.dcm"
-            with packed.open(_entry(name), "w", force_zip64=True) as file:
+            with packed.open(plain_entry(name), "w", force_zip64=True) as file:
                 async for piece in open_bytes(db, ref):
                     file.write(piece)
                     yield outbox.take()
@@ -94,23 +61,43 @@ async def _dicom_zip(db: Database, refs: list[InstanceRef]) -> AsyncIterator[byt
 
 
 async def _png_zip(db: Database, refs: list[InstanceRef]) -> AsyncIterator[bytes]:
-    outbox = _Outbox()
+    outbox = Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as packed:
         for ref in refs:
             data = await read_bytes(db, ref)
             for frame in range(ref.number_of_frames):
-                picture = await asyncio.to_thread(_png, data, frame)
+                picture = await _apart(db, png_of, data, frame)
                 suffix = f"-{frame + 1:05d}" if ref.number_of_frames > 1 else ""
                 name = f"{ref.series_uid}/{ref.sop_uid}{suffix}"
                 if picture is None:
-                    packed.writestr(_entry(f"{name}.txt"), b"this frame cannot be decoded\n")
+                    packed.writestr(plain_entry(f"{name}.txt"), b"this frame cannot be decoded\n")
                 else:
-                    packed.writestr(_entry(f"{name}.png"), picture)
+                    packed.writestr(plain_entry(f"{name}.png"), picture)
                 yield outbox.take()
     yield outbox.take()
 
 
-def _png(data: bytes, frame: int) -> bytes | None:
+class _Children:
+    """The child processes of exports; started with the first one."""
+
+    def __init__(self) -> None:
+        self.processes = ChildProcesses(1, memory_mb=CHILD_MB, seconds=CHILD_S)
+
+
+async def _apart(
+    db: Database, function: Callable[..., bytes | None], *arguments: object
+) -> bytes | None:
+    """Run a decoder in a child; None when it failed there."""
+    if not db.resources.has(_Children):
+        db.resources.put(_Children, _Children())
+    try:
+        return await db.resources.get(_Children).processes.run(function, *arguments)
+    except ChildLost:
+        return None
+
+
+def png_of(data: bytes, frame: int) -> bytes | None:
+    """Return a frame (from 0) as PNG, None when it cannot be decoded. Runs in a child."""
     try:
         return to_png(data, read_header(data), frame=frame)
     except DicomRefused:
@@ -133,12 +120,13 @@ async def _volumes(
 ) -> AsyncIterator[tuple[str, bytes]]:
     for uid, refs in by_series.items():
         objects = [await read_bytes(db, ref) for ref in refs]
-        volume = await asyncio.to_thread(_volume, objects)
+        volume = await _apart(db, volume_of, objects)
         if volume is not None:
             yield f"{uid}.nii.gz", volume
 
 
-def _volume(objects: list[bytes]) -> bytes | None:
+def volume_of(objects: list[bytes]) -> bytes | None:
+    """Return a series as NIfTI, None when it is no volume. Runs in a child."""
     try:
         return from_volume(assemble(objects).volume)
     except (NotAVolume, DicomRefused):
@@ -148,11 +136,11 @@ def _volume(objects: list[bytes]) -> bytes | None:
 async def _nifti_zip(
     first: tuple[str, bytes], rest: AsyncIterator[tuple[str, bytes]]
 ) -> AsyncIterator[bytes]:
-    outbox = _Outbox()
+    outbox = Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as packed:
-        packed.writestr(_entry(first[0]), first[1])
+        packed.writestr(plain_entry(first[0]), first[1])
         yield outbox.take()
         async for name, data in rest:
-            packed.writestr(_entry(name), data)
+            packed.writestr(plain_entry(name), data)
             yield outbox.take()
     yield outbox.take()

@@ -14,6 +14,7 @@ from healthvision.domains.archive.schemas import (
     UploadCreate,
     UploadRead,
 )
+from healthvision.domains.audit import service as audit
 from healthvision.kernel.http import (
     COMMON_RESPONSES,
     SessionDep,
@@ -52,21 +53,46 @@ async def create_upload(new: UploadCreate, actor: Writer, session: SessionDep) -
     return await service.create_upload(session, actor, new)
 
 
+async def _seen(
+    request: Request, actor: Actor, action: str, found: UploadRead | QuarantineRead
+) -> None:
+    kind = "upload" if isinstance(found, UploadRead) else "quarantine"
+    space = found.space_id
+    await audit.record_read(
+        database_of(request), actor, action, found.id, kind=kind, space_id=space
+    )
+
+
+async def _listed(
+    request: Request, actor: Actor, action: str, page: Page[UploadRead] | Page[QuarantineRead]
+) -> None:
+    what = action.rsplit(".", 1)[1].removesuffix("_listed")
+    detail = {what: [str(i.id) for i in page.items]}
+    await audit.record_read(database_of(request), actor, action, detail=detail)
+
+
 @uploads.get("")
 async def list_uploads(
+    request: Request,
     actor: Writer,
     session: SessionDep,
     cursor: str | None = None,
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
 ) -> Page[UploadRead]:
     """List uploads, newest first."""
-    return await service.list_uploads(session, actor, cursor=cursor, limit=limit)
+    page = await service.list_uploads(session, actor, cursor=cursor, limit=limit)
+    await _listed(request, actor, "archive.uploads_listed", page)
+    return page
 
 
 @uploads.get("/{upload_id}")
-async def get_upload(upload_id: str, actor: Writer, session: SessionDep) -> UploadRead:
+async def get_upload(
+    request: Request, upload_id: str, actor: Writer, session: SessionDep
+) -> UploadRead:
     """Get an upload: parts still to be sent, then progress, then what became of each file."""
-    return await service.get_upload(session, actor, path_uuid(upload_id))
+    found = await service.get_upload(session, actor, path_uuid(upload_id))
+    await _seen(request, actor, "archive.upload_read", found)
+    return found
 
 
 @uploads.post("/{upload_id}/complete", status_code=202, responses=error_responses(410))
@@ -91,6 +117,7 @@ async def get_original(request: Request, upload_id: str, actor: Writer) -> Strea
 
 @quarantine.get("")
 async def list_quarantine(
+    request: Request,
     actor: Keeper,
     session: SessionDep,
     state: Annotated[str, Query(pattern="^(held|released|deleted|all)$")] = "held",
@@ -99,7 +126,7 @@ async def list_quarantine(
     limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
 ) -> Page[QuarantineRead]:
     """List refused objects with the reasons, newest first."""
-    return await service.list_quarantine(
+    page = await service.list_quarantine(
         session,
         actor,
         state=None if state == "all" else state,
@@ -107,12 +134,18 @@ async def list_quarantine(
         cursor=cursor,
         limit=limit,
     )
+    await _listed(request, actor, "archive.quarantine_listed", page)
+    return page
 
 
 @quarantine.get("/{quarantine_id}")
-async def get_quarantined(quarantine_id: str, actor: Keeper, session: SessionDep) -> QuarantineRead:
+async def get_quarantined(
+    request: Request, quarantine_id: str, actor: Keeper, session: SessionDep
+) -> QuarantineRead:
     """Get a refused object."""
-    return await service.get_quarantined(session, actor, path_uuid(quarantine_id))
+    found = await service.get_quarantined(session, actor, path_uuid(quarantine_id))
+    await _seen(request, actor, "archive.quarantine_read", found)
+    return found
 
 
 @quarantine.get("/{quarantine_id}/bytes", response_class=StreamingResponse, responses=_BINARY)

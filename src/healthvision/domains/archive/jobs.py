@@ -21,9 +21,19 @@ async def give_up_upload(context: JobContext, payload: Mapping[str, Any]) -> Non
     await service.give_up(context.db, org_id, upload_id, str(payload.get("error", "failed")))
 
 
+async def finish_study(context: JobContext, payload: Mapping[str, Any]) -> None:
+    """Seal a study its sender closed, and mark it complete."""
+    await service.finish_study(context.db, UUID(payload["org_id"]), UUID(payload["study_id"]))
+
+
 async def complete_studies(context: JobContext) -> None:
     """Find studies that became quiet."""
     await service.complete_quiet_studies(context.db)
+
+
+async def seal_series(context: JobContext) -> None:
+    """Put the instances of quiet series into one object each."""
+    await service.seal_quiet_series(context.db)
 
 
 async def purge_studies(context: JobContext) -> None:
@@ -41,10 +51,45 @@ async def sweep_orphans(context: JobContext) -> None:
     await service.sweep_orphans(context.db)
 
 
-JOBS = (Job(service.TAKE_IN, take_in_upload, on_failed=give_up_upload),)
+async def remove_spent(context: JobContext) -> None:
+    """Remove replaced objects and journal segments nobody points into."""
+    await service.delete_retired(context.db)
+    await service.remove_spent_segments(context.db)
+
+
+async def compact(context: JobContext) -> None:
+    """Put series in many objects, or with much garbage, into one object each."""
+    await service.compact(context.db)
+
+
+async def scrub(context: JobContext) -> None:
+    """Check stored bytes against their digests."""
+    await service.scrub(context.db)
+
+
+async def move_series(context: JobContext, payload: Mapping[str, Any]) -> None:
+    """Bring all sealed series of an organisation to a store."""
+    await service.move_series(context.db, payload["store"], org_id=UUID(payload["org_id"]))
+
+
+async def recover_journals(context: JobContext) -> None:
+    """Write what journals of processes that are gone still owe."""
+    await service.recover(context.db)
+
+
+JOBS = (
+    Job(service.TAKE_IN, take_in_upload, on_failed=give_up_upload),
+    Job(service.FINISH, finish_study),
+    Job("archive.move_series", move_series),
+)
 PERIODICS = (
     Periodic("archive.complete_studies", ArchiveSettings().complete_every_s, complete_studies),
+    Periodic("archive.seal_series", 1.0, seal_series),
+    Periodic("archive.recover_journals", 15.0, recover_journals),
     Periodic("archive.purge_studies", 600.0, purge_studies),
     Periodic("archive.expire_uploads", 300.0, expire_uploads),
     Periodic("archive.sweep_orphans", 3600.0, sweep_orphans),
+    Periodic("archive.remove_spent", 30.0, remove_spent),
+    Periodic("archive.compact", 300.0, compact),
+    Periodic("archive.scrub", service.SCRUB_EVERY_S, scrub),
 )

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from healthvision.domains.archive import repository, search
+from healthvision.domains.archive import pack_rows, repository, search, upkeep_rows
 from healthvision.domains.archive.errors import StudyNotFound, UnderLegalHold
 from healthvision.domains.archive.events import StudyDeleted, StudyMoved, StudyPurged
-from healthvision.domains.archive.reading import visible_study
+from healthvision.domains.archive.reading import document_of, visible_study
 from healthvision.domains.archive.rows import words_of
 from healthvision.domains.archive.schemas import (
     ArchiveQuery,
@@ -35,6 +35,7 @@ from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
 PURGE_BATCH = 20
+PURGE_INSTANCES = 500
 _WORDS = ("modalities", "body_parts", "origins")
 
 
@@ -131,7 +132,7 @@ async def get_instance_json(session: Session, actor: Actor, instance_id: UUID) -
     if found is None:
         raise StudyNotFound("there is no such instance")
     await visible_study(session, actor, found[0].study_id)
-    return found[0].dicom_json
+    return await document_of(session, actor, found[0])
 
 
 def _instance(row: Any) -> dict[str, Any]:
@@ -255,15 +256,18 @@ async def on_space_removed(session: Session, actor: Actor, event: SpaceRemoved) 
 
 
 async def purge_deleted(db: Database) -> int:
-    """Remove bytes and rows of studies deleted long enough ago; return how many.
+    """Remove bytes and rows of studies and instances deleted long enough ago.
 
-    First the bytes, then the rows: a crash in between is repaired by the next run.
+    Returns how many studies. Objects of single instances go first, then the rows: a crash in
+    between is repaired by the next run. Packs are retired with the rows and deleted later.
     """
     before = now() - timedelta(seconds=ArchiveSettings().purge_after_s)
     async with db.reading() as session:
         studies = await repository.purgeable(session, before, PURGE_BATCH)
+        instances = await upkeep_rows.purgeable_instances(session, before, PURGE_INSTANCES)
     for study in studies:
         await _purge(db, study)
+    await _purge_instances(db, instances)
     return len(studies)
 
 
@@ -274,10 +278,35 @@ async def _purge(db: Database, study: Study) -> None:
         await storage.delete(db, stored)
     actor = Actor.system(study.org_id)
     async with db.transaction() as session:
+        await pack_rows.retire_study(session, study.org_id, study.id)
         await repository.remove_study(session, study.org_id, study.id)
         await _record(session, actor, "archive.study_purged", study)
         await publish(session, actor, StudyPurged(org_id=study.org_id, subject=study.id))
 
 
+async def _purge_instances(db: Database, rows: Sequence[Any]) -> None:
+    for stored in _objects(rows):
+        await storage.delete(db, stored)
+    by_study: dict[tuple[UUID, UUID], list[Any]] = {}
+    for row in rows:
+        by_study.setdefault((row.org_id, row.study_id), []).append(row)
+    for (org_id, study_id), group in by_study.items():
+        async with db.transaction() as session:
+            await upkeep_rows.remove_instances(session, org_id, group)
+            await audit.record(
+                session,
+                Actor.system(org_id),
+                "archive.instances_purged",
+                study_id,
+                kind="study",
+                detail={"instances": len(group)},
+            )
+
+
 def _objects(rows: Sequence[Any]) -> list[StoredObject]:
-    return [StoredObject(r.store, r.object_key, r.key_id, r.length, r.sha256) for r in rows]
+    """Return the objects of instances that have one of their own."""
+    return [
+        StoredObject(r.store, r.object_key, r.key_id, r.length, r.sha256)
+        for r in rows
+        if r.object_key.startswith("objects/")
+    ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of the archive."""
 
-from healthvision.domains.archive import api, intake_api, jobs, service
+from healthvision.domains.archive import api, intake_api, jobs, service, starting
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.kernel.module import Module
 
@@ -9,12 +9,16 @@ MODULE = Module(
     name="archive",
     routers=[
         api.studies,
+        api.closings,
         api.series,
         api.instances,
+        api.archive,
         intake_api.uploads,
         intake_api.quarantine,
         intake_api.releases,
     ],
+    start=starting.start,
+    stop=starting.stop,
     jobs=jobs.JOBS,
     periodics=jobs.PERIODICS,
     subscriptions={SpaceRemoved: [service.on_space_removed]},

@@ -3,26 +3,42 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from healthvision.domains.archive.rows import SERIES_TAGS, add_word, pick
-from healthvision.domains.archive.schemas import Incoming, Json
-from healthvision.domains.archive.tables import Instance, Series, Study
-from healthvision.domains.storage.ports import StoredObject
+from healthvision.domains.archive.schemas import Incoming, Json, Location
 from healthvision.formats.dicom.header import InstanceHeader
+from healthvision.kernel.journal import Position
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One readable object; ``stored`` is None when its bytes are here already."""
+    """One readable object; ``stored`` is None when its bytes are here already.
+
+    ``text``: its ``json`` as it is stored. ``position``: of its record in the journal.
+    """
 
     index: int
     incoming: Incoming
     header: InstanceHeader
     json: Json
+    text: str
     sha256: str
     instance_id: UUID
-    stored: StoredObject | None
+    received_at: datetime
+    stored: Location | None
+    position: Position | None = None
+
+
+class Known(NamedTuple):
+    """One stored instance with a UID of the batch."""
+
+    id: UUID
+    sop_uid: str
+    sha256: str
+    current: bool
+    study_id: UUID
 
 
 @dataclass(slots=True)
@@ -37,7 +53,7 @@ class Plan:
     demoted: set[UUID] = field(default_factory=set)
 
 
-def plan_batch(known: Sequence[Instance], items: list[Prepared], *, keep_last: bool) -> Plan:
+def plan_batch(known: Sequence[Known], items: Sequence[Prepared], *, keep_last: bool) -> Plan:
     """Sort a batch against what is stored.
 
     ``keep_last``: of several objects with one UID the latest is shown, else the first.
@@ -68,25 +84,3 @@ def plan_batch(known: Sequence[Instance], items: list[Prepared], *, keep_last: b
             plan.demoted.add(shown[uid])
         shown[uid] = item.instance_id
     return plan
-
-
-def count_new(
-    study: Study, series: dict[str, Series], items: Sequence[Prepared], plan: Plan
-) -> None:
-    """Add new objects to the counts and lists of their study and series."""
-    for item in items:
-        header = item.header
-        study.modalities = add_word(study.modalities, header.modality)
-        study.sop_classes = add_word(study.sop_classes, header.sop_class_uid)
-        study.body_parts = add_word(study.body_parts, header.body_part)
-        row = series[header.series_uid]
-        missing = {t: v for t, v in pick(item.json, SERIES_TAGS).items() if v.get("Value")}
-        if row.instance_count == 0 and missing:
-            row.dicom_json = {**row.dicom_json, **missing}
-        if item.index in plan.hidden or item.stored is None:
-            continue
-        study.series_count += row.instance_count == 0
-        row.instance_count += 1
-        row.size += item.stored.size
-        study.instance_count += 1
-        study.size += item.stored.size

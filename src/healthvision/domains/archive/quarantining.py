@@ -8,7 +8,7 @@ from uuid import UUID
 from healthvision.domains.archive import intake_rows
 from healthvision.domains.archive.errors import QuarantineNotFound, ResolvedAlready
 from healthvision.domains.archive.receive import read_file, receive
-from healthvision.domains.archive.recording import quarantine_rows
+from healthvision.domains.archive.refusing import quarantine_rows
 from healthvision.domains.archive.rows import quarantine_key
 from healthvision.domains.archive.schemas import (
     Incoming,
@@ -17,7 +17,6 @@ from healthvision.domains.archive.schemas import (
     ReceivedRead,
 )
 from healthvision.domains.archive.tables import Quarantined
-from healthvision.domains.archive.uploads import cursor_id
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.storage import service as storage
@@ -25,7 +24,7 @@ from healthvision.domains.storage.ports import StoredObject
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session
-from healthvision.kernel.paging import encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
@@ -69,8 +68,7 @@ async def list_quarantine(
     )
     items = [QuarantineRead.model_validate(r) for r in rows[:limit]]
     total = await intake_rows.count_quarantined(session, actor.org_id, state=state, reason=reason)
-    following = encode_cursor([str(items[-1].id)]) if len(rows) > limit else None
-    return Page[QuarantineRead](items=items, next=following, total=total)
+    return Page[QuarantineRead](items=items, next=next_id(rows, limit), total=total)
 
 
 async def get_quarantined(session: Session, actor: Actor, quarantine_id: UUID) -> QuarantineRead:

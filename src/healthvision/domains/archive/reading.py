@@ -3,11 +3,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
-from healthvision.domains.archive import repository
+from healthvision.domains.archive import documents, pack_rows, repository
 from healthvision.domains.archive.errors import StorageDamaged, StudyNotFound
+from healthvision.domains.archive.opening import Profile, open_bytes
+from healthvision.domains.archive.pack_reading import read_part
+from healthvision.domains.archive.packs import THUMBNAIL, plain_document
 from healthvision.domains.archive.schemas import (
     InstanceRef,
     Json,
@@ -16,17 +18,11 @@ from healthvision.domains.archive.schemas import (
 from healthvision.domains.archive.tables import Instance, Series, Study
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
-from healthvision.domains.storage import service as storage
+from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage.errors import ObjectMissing
-from healthvision.domains.storage.ports import StoredObject
 from healthvision.kernel.crypto import Damaged
 from healthvision.kernel.db import Database, Session
-from healthvision.kernel.errors import Invalid
 from healthvision.kernel.security import Actor
-from healthvision.kernel.telemetry import logger
-
-Profile = Literal["none"]
-_log = logger("archive.reading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ async def visible_study(
 async def locate(
     session: Session,
     actor: Actor,
-    space_id: UUID | str,
+    space_id: UUID | str | SpaceRead,
     study_uid: str,
     series_uid: str | None = None,
     sop_uid: str | None = None,
@@ -66,9 +62,7 @@ async def locate(
 
     Raises SpaceNotFound and StudyNotFound (also when the series or instance is not there).
     """
-    study, found = await _rows(
-        session, actor, space_id, study_uid, series_uid, sop_uid, with_json=False
-    )
+    study, found = await _rows(session, actor, space_id, study_uid, series_uid, sop_uid)
     return [ref_of(instance, series, study) for instance, series in found]
 
 
@@ -81,23 +75,53 @@ async def metadata(
     sop_uid: str | None = None,
 ) -> list[tuple[InstanceRef, Json]]:
     """Return instances with their full DICOM JSON; bulk values are listed in ``ref.bulk``."""
-    study, found = await _rows(
-        session, actor, space_id, study_uid, series_uid, sop_uid, with_json=True
-    )
-    return [(ref_of(i, s, study), i.dicom_json) for i, s in found]
+    found = await metadata_texts(session, actor, space_id, study_uid, series_uid, sop_uid)
+    return [(ref, plain_document(text)) for ref, text in found]
+
+
+async def metadata_texts(
+    session: Session,
+    actor: Actor,
+    space_id: UUID | str | SpaceRead,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+) -> list[tuple[InstanceRef, bytes]]:
+    """Return instances with their ready DICOM JSON text, not parsed at all for sealed ones.
+
+    ``packs.addressed(text, instance URL)`` puts in the addresses of bulk values. Raises
+    StudyNotFound, SpaceNotFound, StorageDamaged.
+    """
+    study, found = await _rows(session, actor, space_id, study_uid, series_uid, sop_uid)
+    return await _with_texts(session, actor, study, found)
+
+
+async def _with_texts(
+    session: Session, actor: Actor, study: Study, found: list[tuple[Instance, Series]]
+) -> list[tuple[InstanceRef, bytes]]:
+    places = documents.places_of([instance for instance, _ in found])
+    texts = await documents.texts_of(session, actor.org_id, places)
+    return [(ref_of(i, s, study), texts[i.id]) for i, s in found]
+
+
+async def document_of(session: Session, actor: Actor, row: Instance) -> Json:
+    """Return the full DICOM JSON of one instance row; raises StorageDamaged."""
+    texts = await documents.texts_of(session, actor.org_id, documents.places_of([row]))
+    return plain_document(texts[row.id])
 
 
 async def _rows(
     session: Session,
     actor: Actor,
-    space_id: UUID | str,
+    space_id: UUID | str | SpaceRead,
     study_uid: str,
     series_uid: str | None,
     sop_uid: str | None,
-    *,
-    with_json: bool,
 ) -> tuple[Study, list[tuple[Instance, Series]]]:
-    space = await spaces.get(session, actor, space_id)
+    if isinstance(space_id, SpaceRead):  # found, and so allowed, by the caller
+        space = space_id
+    else:
+        space = await spaces.get(session, actor, space_id)
     study = await repository.study_in_space(session, actor.org_id, space.id, study_uid)
     if study is None:
         raise StudyNotFound("there is no such study in this space")
@@ -107,7 +131,6 @@ async def _rows(
         study.id,
         series_uid=series_uid,
         sop_uid=sop_uid,
-        with_json=with_json,
     )
     if not found:
         raise StudyNotFound("there is no such series or instance in this study")
@@ -126,8 +149,9 @@ async def study_metadata(
 ) -> list[tuple[InstanceRef, Json]]:
     """Return the current instances of a study by our id with their full DICOM JSON."""
     study = await visible_study(session, actor, study_id)
-    found = await repository.instances_of(session, actor.org_id, study.id, with_json=True)
-    return [(ref_of(i, s, study), i.dicom_json) for i, s in found]
+    rows = await repository.instances_of(session, actor.org_id, study.id)
+    found = await _with_texts(session, actor, study, rows)
+    return [(ref, plain_document(text)) for ref, text in found]
 
 
 def ref_of(row: Instance, series: Series, study: Study) -> InstanceRef:
@@ -168,43 +192,39 @@ def ref_of(row: Instance, series: Series, study: Study) -> InstanceRef:
     )
 
 
-async def open_bytes(
-    db: Database,
-    ref: InstanceRef,
-    start: int = 0,
-    length: int | None = None,
-    *,
-    profile: Profile = "none",
-) -> AsyncIterator[bytes]:
-    """Yield bytes ``start .. start + length`` of an instance's Part 10 file, decrypted.
+async def thumbnail(
+    db: Database, actor: Actor, space_id: UUID | str, study_uid: str, series_uid: str
+) -> bytes | None:
+    """Return the ready JPEG of a sealed series; None when there is none (yet). Audited.
 
-    A whole read is checked against its SHA-256 before the last piece leaves; changed bytes give
-    StorageDamaged, never bad bytes. ``profile`` is the slot for de-identification. The caller
-    has located the instance and recorded the access: doors use ``read_instances``.
+    Raises SpaceNotFound, StudyNotFound, StorageDamaged, AuditUnavailable.
     """
-    if profile != "none":
-        raise Invalid(f"unknown de-identification profile {profile!r}")
-    place = ref.location
-    stored = StoredObject(place.store, place.object_key, place.key_id, place.length, place.sha256)
-    whole = start == 0 and (length is None or length >= place.length)
-    pieces = (
-        storage.read_whole(db, ref.org_id, stored)
-        if whole and place.offset == 0
-        else storage.read(db, ref.org_id, stored, place.offset + start, length)
+    async with db.reading() as session:
+        space = await spaces.get(session, actor, space_id)
+        study = await repository.study_in_space(session, actor.org_id, space.id, study_uid)
+        if study is None:
+            raise StudyNotFound("there is no such study in this space")
+        found = await repository.series_by_uid(session, actor.org_id, study.id, [series_uid])
+        if series_uid not in found or not found[series_uid].instance_count:
+            raise StudyNotFound("there is no such series in this study")
+        row = await pack_rows.picture_pack(session, actor.org_id, found[series_uid].id)
+    if row is None:
+        return None
+    await audit.record_pixels(
+        db,
+        actor,
+        study.id,
+        patient_id=study.patient_ref,
+        space_id=space.id,
+        action="archive.pixels_read",
+        count=1,
+        size=row.thumbnail_length,
     )
     try:
-        async for piece in pieces:
-            yield piece
+        place = (row.thumbnail_offset, row.thumbnail_length)
+        return await read_part(db, row, THUMBNAIL, *place)
     except (Damaged, ObjectMissing) as error:
-        _log.error("stored bytes damaged", instance=str(ref.id), problem=error.code)
-        raise StorageDamaged("the stored bytes of this instance fail their check") from error
-
-
-async def read_bytes(
-    db: Database, ref: InstanceRef, start: int = 0, length: int | None = None
-) -> bytes:
-    """Return bytes of an instance at once; see ``open_bytes``."""
-    return b"".join([piece async for piece in open_bytes(db, ref, start, length)])
+        raise StorageDamaged("the stored picture of this series fails its check") from error
 
 
 async def record_access(

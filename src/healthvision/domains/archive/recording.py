@@ -1,423 +1,368 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows, audit and events of received objects, in one transaction.
+"""Rows and audit of received objects: what one transaction of the bulk writer writes.
 
-Locks are taken in one order everywhere (patients, studies, spaces), so that two batches never
-wait for each other in a circle.
+Locks are taken in one order everywhere (patients, studies, spaces), so that two writers never
+wait for each other in a circle. Bytes are durable before this runs; running it again is harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from healthvision.domains.archive import repository
-from healthvision.domains.archive.events import InstancesStored, ObjectQuarantined
-from healthvision.domains.archive.planning import Plan, Prepared, count_new, plan_batch
+from sqlalchemy import Connection
+
+from healthvision.domains.archive.counting import Counts, answer, complete, count, is_patient_of
+from healthvision.domains.archive.events import InstancesStored
+from healthvision.domains.archive.planning import Plan, Prepared, plan_batch
 from healthvision.domains.archive.rows import (
-    STUDY_TAGS,
     add_word,
     instance_values,
     patient_of,
-    pick,
     series_values,
     study_values,
 )
 from healthvision.domains.archive.schemas import Origin, Received
-from healthvision.domains.archive.tables import (
-    Quarantined,
-    Series,
-    Study,
-    StudySpaceRow,
-)
+from healthvision.domains.archive.unit import Kept, Memory, Unit
 from healthvision.domains.audit import service as audit
+from healthvision.domains.notify import service as notify
 from healthvision.domains.patients import service as patients
 from healthvision.domains.patients.schemas import PatientSeen
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
-from healthvision.domains.storage.ports import StoredObject
-from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.db import Session
-from healthvision.kernel.errors import Problem
-from healthvision.kernel.events import publish
+from healthvision.kernel.events import EventRegistry, publish_on
+from healthvision.kernel.resources import Resources
 from healthvision.kernel.security import Actor
 
 OWN = "healthvision"
 
 
-@dataclass(slots=True)
-class Written:
-    """What one transaction did: answers, objects no row names, and items to try again."""
-
-    answers: dict[int, Received] = field(default_factory=dict)
-    orphans: list[StoredObject] = field(default_factory=list)
-    again: list[Prepared] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """What all steps of one transaction need."""
+class Request:
+    """Durable objects of one sender for one space, to be written together."""
 
-    session: Session
     actor: Actor
     space: SpaceRead
     origin: Origin
-    policies: dict[UUID, SpaceRead]
-
-
-async def write_rows(
-    session: Session, actor: Actor, items: Sequence[Prepared], *, space: SpaceRead, origin: Origin
-) -> Written:
-    """Write everything about a batch of durable objects into the session's transaction."""
-    policies = await spaces.policies(session, actor.org_id)
-    batch = _Batch(session, actor, space, origin, policies)
-    written = Written()
-    patient_refs = await _patients(batch, items)
-    by_study: dict[str, list[Prepared]] = {}
-    for item in items:
-        by_study.setdefault(item.header.study_uid, []).append(item)
-    for uid in sorted(by_study):
-        await _write_study(batch, by_study[uid], patient_refs, written)
-    await session.flush()
-    return written
-
-
-async def _patients(batch: _Batch, items: Sequence[Prepared]) -> dict[PatientSeen, UUID]:
-    source = {patient_of(p.header): p.header.study_uid for p in items}
-    refs: dict[PatientSeen, UUID] = {}
-    for seen in sorted(source, key=lambda s: (s.issuer, s.patient_id, s.scope, s.name)):
-        refs[seen] = await patients.observe(batch.session, batch.actor, seen, source=source[seen])
-    return refs
-
-
-async def _write_study(
-    batch: _Batch, items: list[Prepared], refs: dict[PatientSeen, UUID], written: Written
-) -> None:
-    study = await _study_row(batch, items[0], refs[patient_of(items[0].header)])
-    rows = await repository.memberships(batch.session, batch.actor.org_id, [study.id])
-    if not await _may_join(batch, rows):
-        await _hold_back(batch, items, written)
-        return
-    await _note_other_patients(batch, study, items, refs)
-    series = await _series_rows(batch, study, items)
-    outcome = await _write_instances(batch, study, series, items, written)
-    await _write_membership(batch, study, rows, news=outcome.news)
-    await _tell(batch, study, outcome)
-
-
-async def _study_row(batch: _Batch, first: Prepared, patient_ref: UUID) -> Study:
-    org_id, header = batch.actor.org_id, first.header
-    values = study_values(header, first.json)
-    study = await repository.lock_study(batch.session, org_id, header.study_uid)
-    if study is None:
-        new = Study(
-            id=new_id(),
-            org_id=org_id,
-            patient_ref=patient_ref,
-            **values,
-            modalities="\\",
-            sop_classes="\\",
-            body_parts="\\",
-            origins="\\",
-            series_count=0,
-            instance_count=0,
-            size=0,
-        )
-        if await repository.insert_study(batch.session, new):
-            return new
-        study = await repository.lock_study(batch.session, org_id, header.study_uid)
-        assert study is not None
-    for name, value in values.items():  # what the first object did not say
-        if getattr(study, name) == "" and value:
-            setattr(study, name, value)
-    missing = {t: v for t, v in pick(first.json, STUDY_TAGS).items() if v.get("Value")}
-    for tag, value in missing.items():
-        if not study.dicom_json.get(tag, {}).get("Value"):
-            study.dicom_json = {**study.dicom_json, tag: value}
-    return study
-
-
-async def _may_join(batch: _Batch, rows: Sequence[StudySpaceRow]) -> bool:
-    """Tell whether the sender may add to this study: it is new, here, or seen by the sender."""
-    here = {row.space_id for row in rows}
-    if not here or batch.space.id in here:
-        return True
-    for space_id in here:
-        try:
-            await spaces.get(batch.session, batch.actor, space_id, "write")
-        except Problem:
-            continue
-        return True
-    return False
-
-
-async def _hold_back(batch: _Batch, items: list[Prepared], written: Written) -> None:
-    refusal = DicomRefused("study-in-other-space", "The study belongs to another data space.")
-    kept = [(p.index, p.incoming.name, new_id(), p.stored, refusal) for p in items if p.stored]
-    answers = await quarantine_rows(
-        batch.session, batch.actor, kept, space_id=batch.space.id, origin=batch.origin
-    )
-    written.answers |= answers
-    for item in items:
-        if item.stored is None:  # the same bytes are here, out of the sender's sight
-            written.answers[item.index] = Received(
-                item.incoming.name,
-                "quarantined",
-                reason=refusal.reason,
-                detail=refusal.detail,
-            )
-
-
-async def _note_other_patients(
-    batch: _Batch, study: Study, items: list[Prepared], refs: dict[PatientSeen, UUID]
-) -> None:
-    others = {seen for seen, ref in refs.items() if ref != study.patient_ref}
-    for seen in {patient_of(p.header) for p in items} & others:
-        await patients.disagree(
-            batch.session,
-            batch.actor,
-            study.patient_ref,
-            attribute="patient_id",
-            other=seen.patient_id,
-            source=study.study_uid,
-        )
-
-
-async def _series_rows(batch: _Batch, study: Study, items: list[Prepared]) -> dict[str, Series]:
-    org_id = batch.actor.org_id
-    first: dict[str, Prepared] = {}
-    for item in items:
-        first.setdefault(item.header.series_uid, item)
-    found = await repository.series_by_uid(batch.session, org_id, study.id, first)
-    for uid, item in first.items():
-        if uid in found:
-            continue
-        values = series_values(item.header, item.json, batch.origin.kind)
-        found[uid] = Series(
-            id=new_id(), org_id=org_id, study_id=study.id, instance_count=0, size=0, **values
-        )
-        batch.session.add(found[uid])
-    await batch.session.flush()
-    return found
+    items: Sequence[Prepared]
 
 
 @dataclass(slots=True)
-class _Outcome:
-    """Counts of one study in one batch; ``news``: instances that are shown and new."""
+class Written:
+    """What became of a request: answers by item, items to try again, and items refused.
 
-    stored: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    news: int = 0
+    ``again``: their bytes were here and are gone. ``held``: they belong to a study in a space the
+    sender may not write to; their bytes go to quarantine.
+    """
 
-
-async def _write_instances(
-    batch: _Batch,
-    study: Study,
-    series: dict[str, Series],
-    items: list[Prepared],
-    written: Written,
-) -> _Outcome:
-    org_id = batch.actor.org_id
-    known = await repository.known_instances(
-        batch.session, org_id, {p.header.sop_uid for p in items}
-    )
-    plan = plan_batch(known, items, keep_last=batch.space.conflict_policy == "keep_last")
-    rows = [_instance_row(batch, study, series[p.header.series_uid], p, plan) for p in plan.new]
-    inserted = await repository.insert_instances(batch.session, rows)
-    outcome = _Outcome()
-    for item in items:
-        _answer(item, plan, inserted, study, series, written, outcome)
-    count_new(study, series, [p for p in plan.new if p.instance_id in inserted], plan)
-    if plan.conflicts:
-        await repository.demote(batch.session, org_id, plan.demoted)
-        await repository.mark_conflict(batch.session, org_id, plan.conflicts)
-        for study_id in {study.id, *(r.study_id for r in known)}:
-            await repository.recount(batch.session, org_id, study_id)
-    return outcome
+    answers: dict[int, Received] = field(default_factory=dict)
+    again: list[Prepared] = field(default_factory=list)
+    held: list[Prepared] = field(default_factory=list)
 
 
-def _instance_row(
-    batch: _Batch, study: Study, series: Series, item: Prepared, plan: Plan
-) -> dict[str, object]:
-    assert item.stored is not None
-    return {
-        **instance_values(item.header, item.json),
-        "id": item.instance_id,
-        "org_id": batch.actor.org_id,
-        "created_at": now(),
-        "study_id": study.id,
-        "series_id": series.id,
-        "store": item.stored.store,
-        "object_key": item.stored.key,
-        "generation": 1,
-        "offset": 0,
-        "length": item.stored.size,
-        "key_id": item.stored.key_id,
-        "sha256": item.sha256,
-        "origin": batch.origin.kind,
-        "origin_detail": batch.origin.detail,
-        "received_at": now(),
-        "current": item.index not in plan.hidden,
-        "conflict": item.header.sop_uid in plan.conflicts,
-        "deleted_at": None,
-    }
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The objects of one study in one request."""
+
+    request: Request
+    written: Written
+    study_uid: str
+    items: list[Prepared]
+
+    @property
+    def org_id(self) -> UUID:
+        return self.request.actor.org_id
+
+    def seen(self) -> dict[PatientSeen, None]:
+        """Return what the objects say about their patients."""
+        return dict.fromkeys(patient_of(p.header) for p in self.items)
 
 
-def _answer(
-    item: Prepared,
-    plan: Plan,
-    inserted: frozenset[UUID],
-    study: Study,
-    series: dict[str, Series],
-    written: Written,
-    outcome: _Outcome,
-) -> None:
-    duplicate = plan.duplicates.get(item.index)
-    known_here = duplicate in inserted or duplicate not in {p.instance_id for p in plan.new}
-    if duplicate is not None and known_here:
-        outcome.duplicates += 1
-        if item.stored is not None:
-            written.orphans.append(item.stored)
-    elif item.instance_id not in inserted:
-        if item.stored is not None:
-            written.orphans.append(item.stored)
-        written.again.append(item)
-        return
-    conflict = duplicate is None and item.header.sop_uid in plan.conflicts
-    if duplicate is None:
-        outcome.stored += 1
-        outcome.conflicts += conflict
-        outcome.news += item.index not in plan.hidden
-    written.answers[item.index] = Received(
-        name=item.incoming.name,
-        outcome="duplicate" if duplicate else "conflict" if conflict else "stored",
-        study_uid=item.header.study_uid,
-        series_uid=item.header.series_uid,
-        sop_uid=item.header.sop_uid,
-        sop_class_uid=item.header.sop_class_uid,
-        study_id=study.id,
-        series_id=series[item.header.series_uid].id,
-        instance_id=duplicate or item.instance_id,
-        current=item.index not in plan.hidden,
-        notes=item.header.notes,
-    )
+def write_requests(
+    connection: Connection,
+    resources: Resources,
+    requests: Sequence[Request],
+    memory: Memory | None = None,
+) -> list[Written]:
+    """Write everything about durable objects into a transaction; one answer per request.
+
+    ``memory``: what the last transaction left, when nobody else wrote since; it is changed, and
+    no longer true should this transaction fail. Raises Raced when another transaction was in the
+    way: begin again with a new one.
+    """
+    results = [Written() for _ in requests]
+    parts: list[_Part] = []
+    for request, written in zip(requests, results, strict=True):
+        by_study: dict[str, list[Prepared]] = {}
+        for item in request.items:
+            by_study.setdefault(item.header.study_uid, []).append(item)
+        parts += [_Part(request, written, uid, items) for uid, items in by_study.items()]
+    parts.sort(key=lambda p: (p.org_id, p.study_uid))
+    for org_id in dict.fromkeys(p.org_id for p in parts):
+        mine = [p for p in parts if p.org_id == org_id]
+        unit = Unit(connection, memory)
+        _Transaction(unit, resources, org_id, mine).run()
+        unit.memory.trim()
+    return results
 
 
-async def _write_membership(
-    batch: _Batch, study: Study, rows: Sequence[StudySpaceRow], *, news: int
-) -> None:
-    study.origins = add_word(study.origins, batch.origin.kind)
-    own = batch.origin.kind == OWN
-    all_rows = list(rows)
-    if batch.space.id not in {row.space_id for row in rows}:
-        row = StudySpaceRow(
-            org_id=batch.actor.org_id,
-            study_id=study.id,
-            space_id=batch.space.id,
-            state="complete" if own else "receiving",
-            generation=0,
-            last_instance_at=now(),
-            origin=batch.origin.kind,
-            reason="",
+class _Transaction:
+    """The work of one organisation in one transaction."""
+
+    def __init__(
+        self, unit: Unit, resources: Resources, org_id: UUID, parts: Sequence[_Part]
+    ) -> None:
+        self._connection = unit.connection
+        self._resources = resources
+        self._org_id = org_id
+        self._parts = parts
+        self._unit = unit
+        self._refs: dict[PatientSeen, UUID] = {}
+        self._policies = unit.memory.policies
+        self._audit: list[dict[str, Any]] = []
+        self._events: list[tuple[Actor, InstancesStored]] = []
+
+    def run(self) -> None:
+        unit, org_id = self._unit, self._org_id
+        uids = {p.study_uid for p in self._parts}
+        unit.load_studies(org_id, uids)
+        self._load_policies(uids)
+        self._observe()
+        unit.load_studies(org_id, uids, lock=True)
+        items = [i for p in self._parts for i in p.items]
+        unit.load_series(org_id, {(i.header.study_uid, i.header.series_uid) for i in items})
+        unit.load_known(org_id, {i.header.sop_uid for i in items})
+        for part in self._parts:
+            self._write(part)
+        unit.flush()
+        audit.record_rows_on(self._connection, self._audit)
+        self._publish()
+
+    def _load_policies(self, study_uids: Collection[str]) -> None:
+        wanted = {p.request.space.id for p in self._parts}
+        for uid in study_uids:
+            study = self._unit.study(self._org_id, uid)
+            rows = () if study is None else self._unit.members[study["id"]]
+            wanted |= {row["space_id"] for row in rows}
+        missing = sorted(wanted - self._policies.keys())
+        if missing:
+            self._policies |= spaces.policies_on(self._connection, self._org_id, missing)
+
+    def _observe(self) -> None:
+        """Find or make the patients that the studies do not name already, in a fixed order."""
+        sources: dict[PatientSeen, str] = {}
+        for part in self._parts:
+            study = self._unit.study(self._org_id, part.study_uid)
+            if study is not None and not self._may_join(part, study):
+                continue
+            for seen in part.seen():
+                if study is None or not is_patient_of(study, seen):
+                    sources.setdefault(seen, part.study_uid)
+        for seen in sorted(sources, key=lambda s: (s.issuer, s.patient_id, s.scope, s.name)):
+            self._refs[seen] = self._observed(seen, sources[seen])
+
+    def _observed(self, seen: PatientSeen, source: str) -> UUID:
+        return patients.observe_on(self._connection, self._org_id, seen, source=source)
+
+    def _ref(self, seen: PatientSeen, source: str) -> UUID:
+        if seen not in self._refs:
+            self._refs[seen] = self._observed(seen, source)
+        return self._refs[seen]
+
+    def _may_join(self, part: _Part, study: Kept) -> bool:
+        """Tell whether the sender may add to this study: it is new, here, or seen by the sender."""
+        here = {row["space_id"] for row in self._unit.members[study["id"]]}
+        if not here or part.request.space.id in here:
+            return True
+        return spaces.may_write_on(self._connection, part.request.actor, here)
+
+    def _write(self, part: _Part) -> None:
+        study = self._unit.study(self._org_id, part.study_uid)
+        if study is not None and not self._may_join(part, study):
+            part.written.held += part.items
+            return
+        if study is None and all(item.stored is None for item in part.items):
+            part.written.again += part.items
+            return
+        if study is None:
+            study = self._new_study(part)
+        else:
+            complete(study, part.items[0])
+            self._note_other_patients(part, study)
+        counts = self._write_instances(part, study)
+        self._write_membership(part, study, news=counts.news)
+        self._tell(part, study, counts)
+
+    def _new_study(self, part: _Part) -> Kept:
+        first = part.items[0]
+        values = {
+            "id": new_id(),
+            "org_id": self._org_id,
+            "created_at": now(),
+            "patient_ref": self._ref(patient_of(first.header), part.study_uid),
+            **study_values(first.header, first.json),
+            **dict.fromkeys(("modalities", "sop_classes", "body_parts", "origins"), "\\"),
+            **dict.fromkeys(("series_count", "instance_count", "size"), 0),
+            "first_received_at": first.received_at,
+            "last_received_at": first.received_at,
+        }
+        study = self._unit.add_study(values)
+        self._note_other_patients(part, study)
+        return study
+
+    def _note_other_patients(self, part: _Part, study: Kept) -> None:
+        for seen in part.seen():
+            if is_patient_of(study, seen):
+                continue
+            if self._ref(seen, part.study_uid) != study["patient_ref"]:
+                patients.disagree_on(
+                    self._connection,
+                    self._org_id,
+                    study["patient_ref"],
+                    attribute="patient_id",
+                    other=seen.patient_id,
+                    source=part.study_uid,
+                )
+
+    def _series(self, part: _Part, study: Kept, item: Prepared) -> Kept:
+        found = self._unit.series(study["id"], item.header.series_uid)
+        if found is not None:
+            return found
+        values = {
+            "id": new_id(),
+            "org_id": self._org_id,
+            "created_at": now(),
+            "study_id": study["id"],
+            "instance_count": 0,
+            "size": 0,
+            "unsealed": 0,
+            **series_values(item.header, item.json, part.request.origin.kind),
+        }
+        return self._unit.add_series(values)
+
+    def _write_instances(self, part: _Part, study: Kept) -> Counts:
+        keep_last = part.request.space.conflict_policy == "keep_last"
+        known = self._unit.known(self._org_id, (p.header.sop_uid for p in part.items))
+        plan = plan_batch(known, part.items, keep_last=keep_last)
+        counts = Counts()
+        for item in plan.new:
+            series = self._series(part, study, item)
+            self._unit.add_instance(self._instance(part, study, series, item, plan))
+            count(study, series, item, hidden=item.index in plan.hidden)
+        part.written.again += plan.again
+        again = {item.index for item in plan.again}
+        for item in part.items:
+            if item.index not in again:
+                series = self._series(part, study, item)
+                part.written.answers[item.index] = answer(item, plan, study, series, counts)
+        if plan.conflicts:
+            self._unit.note_conflicts(self._org_id, plan.conflicts, plan.demoted, study["id"])
+        return counts
+
+    def _instance(
+        self, part: _Part, study: Kept, series: Kept, item: Prepared, plan: Plan
+    ) -> dict[str, Any]:
+        assert item.stored is not None
+        return {
+            **instance_values(item.header, item.text),
+            "id": item.instance_id,
+            "org_id": self._org_id,
+            "created_at": now(),
+            "study_id": study["id"],
+            "series_id": series["id"],
+            "store": item.stored.store,
+            "object_key": item.stored.object_key,
+            "generation": item.stored.generation,
+            "offset": item.stored.offset,
+            "length": item.stored.length,
+            "key_id": item.stored.key_id,
+            "sha256": item.sha256,
+            "origin": part.request.origin.kind,
+            "origin_detail": part.request.origin.detail,
+            "received_at": item.received_at,
+            "current": item.index not in plan.hidden,
+            "conflict": item.header.sop_uid in plan.conflicts,
+            "deleted_at": None,
+        }
+
+    def _write_membership(self, part: _Part, study: Kept, *, news: int) -> None:
+        request, at = part.request, now()
+        study["origins"] = add_word(study["origins"], request.origin.kind)
+        own = request.origin.kind == OWN
+        rows = self._unit.members[study["id"]]
+        if request.space.id not in {row["space_id"] for row in rows}:
+            values = {
+                "id": new_id(),
+                "org_id": self._org_id,
+                "created_at": at,
+                "study_id": study["id"],
+                "space_id": request.space.id,
+                "state": "complete" if own else "receiving",
+                "generation": 0,
+                "last_instance_at": at,
+                "due_at": None,
+                "completed_at": None,
+                "origin": request.origin.kind,
+                "reason": "",
+            }
+            added = self._unit.add_member(values)
+            if not own:
+                self._await_quiet(added, request.origin)
+        if news:
+            study["last_received_at"] = at
+        if news and not own:
+            for row in rows:
+                self._await_quiet(row, request.origin)
+
+    def _await_quiet(self, row: Kept, origin: Origin) -> None:
+        policy, at = self._policies.get(row["space_id"]), now()
+        row["state"], row["last_instance_at"], row["origin"] = "receiving", at, origin.kind
+        by_quiet = policy is not None and policy.complete_by_quiet
+        row["due_at"] = at + timedelta(seconds=policy.quiet_s) if policy and by_quiet else None
+
+    def _tell(self, part: _Part, study: Kept, counts: Counts) -> None:
+        request = part.request
+        act = audit.Act(
+            "archive.instances_stored",
+            study["id"],
+            "study",
+            study["patient_ref"],
+            request.space.id,
+            detail={
+                "stored": counts.stored,
+                "duplicates": counts.duplicates,
+                "conflicts": counts.conflicts,
+                "origin": request.origin.kind,
+                "origin_detail": request.origin.detail,
+            },
         )
-        batch.session.add(row)
-        all_rows.append(row)
-        if not own:
-            _await_quiet(batch, row)
-    if news:
-        study.last_received_at = now()
-    if news and not own:
-        for row in all_rows:
-            _await_quiet(batch, row)
-    await batch.session.flush()
+        self._audit.append(audit.row_values(request.actor, act))
+        if counts.stored:
+            event = InstancesStored(
+                org_id=self._org_id,
+                subject=study["id"],
+                space_id=request.space.id,
+                count=counts.stored,
+                origin=request.origin.kind,
+            )
+            self._events.append((request.actor, event))
 
+    def _publish(self) -> None:
+        """Publish what came in, when anybody listens: it is told for every single object."""
+        if not self._events:
+            return
+        listening = self._resources.get(EventRegistry).matching(InstancesStored.topic)
+        others = [name for name in listening if not name.startswith("notify.")]
+        if not others and not (listening and self._wanted()):
+            return
+        for actor, event in self._events:
+            publish_on(self._connection, self._resources, actor, event)
 
-def _await_quiet(batch: _Batch, row: StudySpaceRow) -> None:
-    policy = batch.policies.get(row.space_id)
-    at = now()
-    row.state, row.last_instance_at, row.origin = "receiving", at, batch.origin.kind
-    by_quiet = policy is not None and policy.complete_by_quiet
-    row.due_at = at + timedelta(seconds=policy.quiet_s) if policy and by_quiet else None
-
-
-async def _tell(batch: _Batch, study: Study, outcome: _Outcome) -> None:
-    await audit.record(
-        batch.session,
-        batch.actor,
-        "archive.instances_stored",
-        study.id,
-        kind="study",
-        patient_id=study.patient_ref,
-        space_id=batch.space.id,
-        detail={
-            "stored": outcome.stored,
-            "duplicates": outcome.duplicates,
-            "conflicts": outcome.conflicts,
-            "origin": batch.origin.kind,
-            "origin_detail": batch.origin.detail,
-        },
-    )
-    if outcome.stored:
-        event = InstancesStored(
-            org_id=batch.actor.org_id,
-            subject=study.id,
-            space_id=batch.space.id,
-            count=outcome.stored,
-            origin=batch.origin.kind,
-        )
-        await publish(batch.session, batch.actor, event)
-
-
-async def quarantine_rows(
-    session: Session,
-    actor: Actor,
-    kept: Sequence[tuple[int, str, UUID, StoredObject, DicomRefused]],
-    *,
-    space_id: UUID | None,
-    origin: Origin,
-) -> dict[int, Received]:
-    """Write rows, audit and events of refused objects whose bytes are kept."""
-    answers: dict[int, Received] = {}
-    for index, name, quarantine_id, stored, refusal in kept:
-        row = Quarantined(
-            id=quarantine_id,
-            org_id=actor.org_id,
-            space_id=space_id,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            field=refusal.field,
-            origin=origin.kind,
-            origin_detail=origin.detail,
-            actor=f"{actor.kind}:{actor.id}",
-            store=stored.store,
-            object_key=stored.key,
-            key_id=stored.key_id,
-            size=stored.size,
-            sha256=stored.sha256,
-            state="held",
-        )
-        session.add(row)
-        await audit.record(
-            session,
-            actor,
-            "archive.object_quarantined",
-            quarantine_id,
-            kind="quarantine",
-            space_id=space_id,
-            outcome="refused",
-            detail={"reason": refusal.reason, "sha256": stored.sha256},
-        )
-        event = ObjectQuarantined(
-            org_id=actor.org_id, subject=quarantine_id, space_id=space_id, reason=refusal.reason
-        )
-        await publish(session, actor, event)
-        answers[index] = Received(
-            name=name,
-            outcome="quarantined",
-            quarantine_id=quarantine_id,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            field=refusal.field,
-        )
-    return answers
+    def _wanted(self) -> bool:
+        known = self._unit.memory.wanted
+        if self._org_id not in known:
+            topic = InstancesStored.topic
+            known[self._org_id] = notify.wants_on(self._connection, self._org_id, topic)
+        return known[self._org_id]

@@ -5,14 +5,11 @@ Searches lie in ``search.py``; uploads and quarantine in ``intake_rows.py``. Eve
 by organisation; deleted studies are found only by the functions that say so.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, delete, literal_column, select, update
 from sqlalchemy.orm import undefer
 
 from healthvision.domains.archive.tables import Instance, Series, Study, StudySpaceRow
@@ -26,16 +23,6 @@ async def lock_study(session: Session, org_id: UUID, study_uid: str) -> Study | 
     )
     query = query.with_for_update().execution_options(populate_existing=True)
     return (await session.scalars(query)).one_or_none()
-
-
-async def insert_study(session: Session, row: Study) -> bool:
-    """Insert a study; False when another transaction was faster."""
-    try:
-        async with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
 
 
 async def find_study(session: Session, org_id: UUID, study_id: UUID) -> Study | None:
@@ -78,63 +65,6 @@ async def all_series(session: Session, org_id: UUID, study_id: UUID) -> Sequence
     """Return the series of a study by number."""
     query = select(Series).where(Series.org_id == org_id, Series.study_id == study_id)
     return (await session.scalars(query.order_by(Series.number, Series.id))).all()
-
-
-async def known_instances(
-    session: Session, org_id: UUID, sop_uids: Collection[str]
-) -> Sequence[Instance]:
-    """Return all live instances with these UIDs, also those not current."""
-    query = select(Instance).where(
-        Instance.org_id == org_id, Instance.sop_uid.in_(sop_uids), Instance.deleted_at.is_(None)
-    )
-    query = query.order_by(Instance.id).execution_options(populate_existing=True)
-    return (await session.scalars(query)).all()
-
-
-async def insert_instances(
-    session: Session, values: Sequence[Mapping[str, Any]]
-) -> frozenset[UUID]:
-    """Insert instances and return the ids of those that no other transaction had put in."""
-    if not values:
-        return frozenset()
-    bind = session.get_bind()
-    make = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
-    statement = make(Instance).values(list(values)).on_conflict_do_nothing()
-    return frozenset(await session.scalars(statement.returning(Instance.id)))
-
-
-async def demote(session: Session, org_id: UUID, instance_ids: Collection[UUID]) -> None:
-    """Take instances out of sight since a later object has their UID."""
-    query = update(Instance).where(Instance.org_id == org_id, Instance.id.in_(instance_ids))
-    await session.execute(query.values(current=False))
-
-
-async def mark_conflict(session: Session, org_id: UUID, sop_uids: Collection[str]) -> None:
-    """Note that several objects have these UIDs."""
-    query = update(Instance).where(
-        Instance.org_id == org_id, Instance.sop_uid.in_(sop_uids), Instance.deleted_at.is_(None)
-    )
-    await session.execute(query.values(conflict=True))
-
-
-async def recount(session: Session, org_id: UUID, study_id: UUID) -> None:
-    """Compute the counts and sizes of a study and its series anew."""
-    mine = (Instance.org_id == org_id, Instance.study_id == study_id)
-    live = (*mine, Instance.current.is_(True), Instance.deleted_at.is_(None))
-    query = select(Instance.series_id, func.count(), func.sum(Instance.length)).where(*live)
-    counts = {
-        row[0]: (int(row[1]), int(row[2] or 0))
-        for row in await session.execute(query.group_by(Instance.series_id))
-    }
-    series = await all_series(session, org_id, study_id)
-    for row in series:
-        row.instance_count, row.size = counts.get(row.id, (0, 0))
-    study = await find_study(session, org_id, study_id)
-    if study is not None:
-        study.series_count = sum(1 for row in series if row.instance_count)
-        study.instance_count = sum(n for n, _ in counts.values())
-        study.size = sum(s for _, s in counts.values())
-    await session.flush()
 
 
 async def memberships(
@@ -180,11 +110,17 @@ async def leave_space(session: Session, org_id: UUID, space_id: UUID, home_id: U
 
 
 async def take_due(session: Session, at: datetime, limit: int) -> Sequence[StudySpaceRow]:
-    """Return memberships that became complete, of all organisations; each to one caller only."""
+    """Return memberships that became complete, of all organisations; each to one caller only.
+
+    A study with unsealed instances is left out until they are sealed.
+    """
+    unsealed = select(Series.id).where(
+        Series.org_id == Study.org_id, Series.study_id == Study.id, Series.unsealed > 0
+    )
     query = (
         select(StudySpaceRow)
         .join(Study, Study.id == StudySpaceRow.study_id)
-        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None))
+        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None), ~unsealed.exists())
         .order_by(StudySpaceRow.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=StudySpaceRow)
@@ -192,15 +128,24 @@ async def take_due(session: Session, at: datetime, limit: int) -> Sequence[Study
     return (await session.scalars(query)).all()
 
 
-async def any_due(session: Session, at: datetime) -> bool:
-    """Tell whether a membership became complete."""
+async def due_studies(session: Session, at: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Return (organisation, study) of memberships whose time has come."""
     query = (
-        select(StudySpaceRow.id)
+        select(StudySpaceRow.org_id, StudySpaceRow.study_id)
         .join(Study, Study.id == StudySpaceRow.study_id)
         .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None))
-        .limit(1)
+        .order_by(StudySpaceRow.due_at)
+        .limit(limit)
     )
-    return await session.scalar(query) is not None
+    return [(row[0], row[1]) for row in await session.execute(query)]
+
+
+async def has_unsealed(session: Session, org_id: UUID, study_id: UUID) -> bool:
+    """Tell whether a study has instances that lie in journals."""
+    query = select(Series.id).where(
+        Series.org_id == org_id, Series.study_id == study_id, Series.unsealed > 0
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def instances_of(
@@ -213,11 +158,15 @@ async def instances_of(
     with_json: bool = False,
 ) -> list[tuple[Instance, Series]]:
     """Return the current instances of a study in reading order, with their series."""
+    org: ColumnElement[UUID] = Instance.org_id.expression
+    if sop_uid is None and session.get_bind().dialect.name == "sqlite":
+        # without the plus SQLite walks all instances of the organisation
+        org = literal_column("+instances.org_id", org.type)
     query = (
         select(Instance, Series)
         .join(Series, Series.id == Instance.series_id)
         .where(
-            Instance.org_id == org_id,
+            org == org_id,
             Instance.study_id == study_id,
             Instance.current.is_(True),
             Instance.deleted_at.is_(None),
@@ -313,9 +262,3 @@ async def find_series(session: Session, org_id: UUID, series_id: UUID) -> Series
     """Return a series by our id."""
     query = select(Series).where(Series.org_id == org_id, Series.id == series_id)
     return (await session.scalars(query)).one_or_none()
-
-
-async def used_keys(session: Session, keys: Collection[str]) -> frozenset[str]:
-    """Return which of these object keys belong to an instance."""
-    query = select(Instance.object_key).where(Instance.object_key.in_(keys))
-    return frozenset(await session.scalars(query))

@@ -2,12 +2,13 @@
 """Headers into row values: what searches match, and the ready DICOM JSON of each level."""
 
 from collections.abc import Iterable, Mapping
+from json import JSONEncoder
 from typing import Any
 from uuid import UUID
 
 from healthvision.domains.archive.schemas import Json
 from healthvision.domains.patients.schemas import PatientSeen
-from healthvision.domains.patients.service import search_words
+from healthvision.domains.patients.service import index_words
 from healthvision.formats.dicom.header import InstanceHeader
 
 STUDY_TAGS = (
@@ -36,6 +37,8 @@ SERIES_TAGS = (
     "00080070",
     "0008103E",
     "00081010",
+    "00081050",
+    "00081070",
     "00081090",
     "00180015",
     "00181030",
@@ -65,6 +68,7 @@ INSTANCE_TAGS = (
     "0040A493",
     "00700080",
 )
+dumps = JSONEncoder(separators=(",", ":")).encode  # ASCII only
 
 
 def clean_text(text: str) -> str:
@@ -83,6 +87,15 @@ def clean_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [clean_json(v) for v in value]
     return value
+
+
+def json_text(value: Json) -> tuple[Json, str]:
+    """Return a JSON object with clean texts, and its text; most objects are clean as they are."""
+    text = dumps(value)
+    if "\\u0000" in text or "\\ud" in text:  # maybe: NUL or half a surrogate pair
+        value = clean_json(value)
+        text = dumps(value)
+    return value, text
 
 
 def pick(json: Mapping[str, Any], tags: Iterable[str]) -> Json:
@@ -118,9 +131,9 @@ def whole(value: int | None) -> int | None:
     return value if value is not None and abs(value) < 1 << 63 else None
 
 
-def study_values(header: InstanceHeader, json: Json) -> dict[str, Any]:
-    """Return the values of a new study row (without ids and counts)."""
-    values = {
+def study_texts(header: InstanceHeader) -> dict[str, str]:
+    """Return the texts of a study row as they are in the object, by column."""
+    return {
         "study_uid": header.study_uid,
         "patient_id": header.patient_id,
         "issuer_of_patient_id": header.issuer_of_patient_id,
@@ -136,8 +149,12 @@ def study_values(header: InstanceHeader, json: Json) -> dict[str, Any]:
         "institution": header.institution,
         "priority": header.requested_procedure_priority,
     }
-    cleaned: dict[str, Any] = {k: clean_text(v) for k, v in values.items()}
-    cleaned["patient_search"] = search_words(cleaned["patient_name"])
+
+
+def study_values(header: InstanceHeader, json: Json) -> dict[str, Any]:
+    """Return the values of a new study row (without ids and counts)."""
+    cleaned: dict[str, Any] = {k: clean_text(v) for k, v in study_texts(header).items()}
+    cleaned["patient_search"] = index_words(cleaned["patient_name"])
     cleaned["dicom_json"] = pick(json, STUDY_TAGS)
     return cleaned
 
@@ -165,8 +182,8 @@ def series_values(header: InstanceHeader, json: Json, origin: str) -> dict[str, 
     return cleaned
 
 
-def instance_values(header: InstanceHeader, json: Json) -> dict[str, Any]:
-    """Return the values of a new instance row that come from its header."""
+def instance_values(header: InstanceHeader, text: str) -> dict[str, Any]:
+    """Return the values of a new instance row from its header; ``text``: its JSON, ready."""
     return {
         "sop_uid": header.sop_uid,
         "sop_class_uid": header.sop_class_uid,
@@ -181,7 +198,7 @@ def instance_values(header: InstanceHeader, json: Json) -> dict[str, Any]:
         "pixel_length": header.pixel_length,
         "frames": [[list(span) for span in frame] for frame in header.frames],
         "bulk": {b.path: [b.vr, b.offset, b.length] for b in header.bulk},
-        "dicom_json": json,
+        "dicom_json": text,
     }
 
 

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.kernel.schemas import Input, Moment, Read
 
 Json = dict[str, Any]
+SearchLevel = Literal["study", "series", "instance"]
 
 OriginKind = Literal[
     "dicomweb", "dimse", "upload", "folder", "hl7", "fhir", "healthvision", "quarantine", "system"
@@ -38,10 +40,12 @@ class Incoming:
     ``source``: the bytes, or an open binary file with a descriptor (an unlinked temporary file
     for large objects; see ``archive.service.spool``), read from position 0.
     ``name`` is given back in ``Received.name`` so that callers can match answers to items.
+    ``header``: what ``read_header`` said of these very bytes, when the caller read it before.
     """
 
     source: bytes | BinaryIO
     name: str = ""
+    header: InstanceHeader | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +155,15 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of matches. ``total`` is None unless it was asked for."""
+    """One page of matches. ``total`` is None unless it was asked for.
+
+    ``exact``: False when there are at least ``total`` matches and not all were counted.
+    """
 
     items: tuple[FoundItem, ...]
     next: str | None
     total: int | None
+    exact: bool = True
 
 
 class StudyRead(Read):
@@ -399,3 +407,16 @@ class ArchiveLimits(Read):
     zip_expanded_bytes: int
     zip_ratio: int
     part_bytes: int
+
+
+class Integrity(Read):
+    """What the archive stores in series objects, what was checked, and what is damaged."""
+
+    packs: int = Field(description="Series objects in use.")
+    bytes: int
+    garbage_bytes: int = Field(description="Of purged instances; removed by compaction.")
+    never_verified: int = Field(description="Objects not read again since they were made.")
+    verified_since: datetime | None = Field(description="All other objects were checked after.")
+    damaged_packs: int
+    damaged_instances: int = Field(description="Whose bytes cannot be given out any more.")
+    unsealed_instances: int = Field(description="Still in a journal.")

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The archive as others use it: one way in (``receive``), one way out (``read_instances``)."""
 
-from healthvision.domains.archive.completeness import close_study, complete_quiet_studies
+from healthvision.domains.archive.compaction import compact, move_series
+from healthvision.domains.archive.completeness import (
+    FINISH,
+    close_study,
+    complete_quiet_studies,
+    finish_small_study,
+    finish_study,
+)
 from healthvision.domains.archive.exporting import export_study
+from healthvision.domains.archive.ingest import receiver_of
 from healthvision.domains.archive.lifecycle import (
     add_to_space,
     change_study,
@@ -18,36 +26,51 @@ from healthvision.domains.archive.lifecycle import (
     purge_deleted,
     remove_from_space,
 )
+from healthvision.domains.archive.locating import Wanted, find_refs, ready_metadata
+from healthvision.domains.archive.opening import open_bytes, open_many, read_bytes
 from healthvision.domains.archive.originals import open_original
+from healthvision.domains.archive.packs import addressed
 from healthvision.domains.archive.quarantining import (
     discard,
     get_quarantined,
     list_quarantine,
     open_quarantined,
+    quarantine_file,
     release,
 )
 from healthvision.domains.archive.reading import (
     Pixels,
     locate,
     metadata,
-    open_bytes,
-    read_bytes,
+    metadata_texts,
     read_instances,
     record_access,
     study_instances,
     study_metadata,
+    thumbnail,
 )
+from healthvision.domains.archive.rebuilding import Rebuilt, find_packs, rebuild_index
 from healthvision.domains.archive.receive import receive, spool
+from healthvision.domains.archive.recovery import recover
+from healthvision.domains.archive.removing import delete_instances
+from healthvision.domains.archive.scrubbing import SCRUB_EVERY_S, integrity, scrub
+from healthvision.domains.archive.sealing import seal_quiet_series, seal_study
 from healthvision.domains.archive.search import (
-    INSTANCE_LEVEL,
-    SERIES_LEVEL,
-    STUDY_LEVEL,
+    find_in,
     find_instances,
+    find_on,
     find_series,
     find_studies,
+    searchable,
 )
-from healthvision.domains.archive.sweeping import sweep_orphans
+from healthvision.domains.archive.sweeping import (
+    delete_retired,
+    remove_spent_segments,
+    sweep_orphans,
+)
 from healthvision.domains.archive.taking_in import give_up, take_in
+from healthvision.domains.archive.unzipping import check as check_zip
+from healthvision.domains.archive.unzipping import members as zip_members
 from healthvision.domains.archive.uploads import (
     TAKE_IN,
     complete_upload,
@@ -57,26 +80,50 @@ from healthvision.domains.archive.uploads import (
     limits,
     list_uploads,
 )
+from healthvision.domains.archive.verifying import (
+    Exported,
+    Verified,
+    count_stored,
+    export_plain,
+    to_export,
+    verify,
+)
 
 __all__ = [
-    "INSTANCE_LEVEL",
-    "SERIES_LEVEL",
-    "STUDY_LEVEL",
+    "FINISH",
+    "SCRUB_EVERY_S",
     "TAKE_IN",
+    "Exported",
     "Pixels",
+    "Rebuilt",
+    "Verified",
+    "Wanted",
     "add_to_space",
+    "addressed",
     "change_study",
+    "check_zip",
     "close_study",
+    "compact",
     "complete_quiet_studies",
     "complete_upload",
+    "count_stored",
     "create_upload",
+    "delete_instances",
+    "delete_retired",
     "delete_study",
     "discard",
     "expire_uploads",
+    "export_plain",
     "export_study",
+    "find_in",
     "find_instances",
+    "find_on",
+    "find_packs",
+    "find_refs",
     "find_series",
     "find_studies",
+    "finish_small_study",
+    "finish_study",
     "get_instance",
     "get_instance_json",
     "get_quarantined",
@@ -85,6 +132,7 @@ __all__ = [
     "get_study_by_uid",
     "get_upload",
     "give_up",
+    "integrity",
     "limits",
     "list_instances",
     "list_quarantine",
@@ -92,20 +140,37 @@ __all__ = [
     "list_uploads",
     "locate",
     "metadata",
+    "metadata_texts",
+    "move_series",
     "on_space_removed",
     "open_bytes",
+    "open_many",
     "open_original",
     "open_quarantined",
     "purge_deleted",
+    "quarantine_file",
     "read_bytes",
     "read_instances",
+    "ready_metadata",
+    "rebuild_index",
     "receive",
+    "receiver_of",
     "record_access",
+    "recover",
     "release",
     "remove_from_space",
+    "remove_spent_segments",
+    "scrub",
+    "seal_quiet_series",
+    "seal_study",
+    "searchable",
     "spool",
     "study_instances",
     "study_metadata",
     "sweep_orphans",
     "take_in",
+    "thumbnail",
+    "to_export",
+    "verify",
+    "zip_members",
 ]

@@ -36,11 +36,36 @@ class ArchiveSettings(RoomSettings, room="archive"):
     )
     batch_items: int = Field(default=64, ge=1, description="Objects written in one transaction.")
     complete_every_s: float = Field(
-        default=0.5, gt=0, description="How often quiet studies are looked for."
+        default=1.0, gt=0, description="How often quiet studies are looked for."
     )
     purge_after_s: int = Field(
         default=7 * 24 * 3600, ge=0, description="Time between deletion and purge of a study."
     )
     keep_originals: bool = Field(
         default=True, description="Keep the original NIfTI and picture files of uploads."
+    )
+    seal_quiet_s: float = Field(
+        default=5.0, ge=0, description="A series nobody adds to for this long is sealed."
+    )
+    seal_inline_bytes: int = Field(
+        default=32_000_000, ge=0, description="A closed study up to this size is sealed at once."
+    )
+    pack_bytes: int = Field(
+        default=8_000_000_000, gt=0, description="Larger series are sealed in several objects."
+    )
+    thumbnail_px: int = Field(default=128, ge=16, le=1024, description="Longest side, in pixels.")
+    document_cache_bytes: int = Field(
+        default=64_000_000, ge=0, description="Metadata of sealed series held in memory."
+    )
+    compact_generations: int = Field(
+        default=8, ge=1, description="A series in more objects than this is put into one."
+    )
+    retired_grace_s: int = Field(
+        default=900, ge=0, description="Time for readers before a replaced object is deleted."
+    )
+    scrub_bytes_per_s: int = Field(
+        default=20_000_000, ge=0, description="How fast stored bytes are checked; 0: never."
+    )
+    scrub_after_s: int = Field(
+        default=30 * 24 * 3600, ge=0, description="Each object is checked again after this time."
     )

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from healthvision.kernel.clock import now
-from healthvision.kernel.db import OrgOwned
+from healthvision.kernel.db import Base, OrgOwned
 
 
 def live_index(name: str, *columns: str) -> Index:
@@ -69,12 +69,15 @@ class StudySpaceRow(OrgOwned):
     """A study in a space, and whether it is complete there.
 
     ``due_at``: when it is complete if nothing more comes; null: it waits for nothing.
+    ``study_date`` and ``listed`` (neither deleted nor empty) are copies that triggers of the
+    database keep (see ``indexes.py``), so that a page of a space is one walk of one index.
     """
 
     __tablename__ = "study_spaces"
     __table_args__ = (
         UniqueConstraint("study_id", "space_id"),
         Index("ix_study_spaces_space", "space_id", "study_id"),
+        Index("ix_study_spaces_listed", "org_id", "space_id", "listed", "study_date", "study_id"),
     )
 
     study_id: Mapped[UUID] = mapped_column(ForeignKey("studies.id"))
@@ -86,13 +89,28 @@ class StudySpaceRow(OrgOwned):
     completed_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(default="")
     origin: Mapped[str] = mapped_column(default="")
+    study_date: Mapped[str] = mapped_column(default="", server_default="")
+    listed: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class Series(OrgOwned):
-    """One series of a study."""
+    """One series of a study.
+
+    ``unsealed``: instances (also deleted and hidden ones) whose bytes still lie in journals;
+    ``generation``: the newest pack made; ``claim_*``: who seals or compacts it now, until when,
+    and the fence that a result must show.
+    """
 
     __tablename__ = "series"
-    __table_args__ = (UniqueConstraint("org_id", "study_id", "series_uid"),)
+    __table_args__ = (
+        UniqueConstraint("org_id", "study_id", "series_uid"),
+        Index(
+            "ix_series_unsealed",
+            "last_instance_at",
+            sqlite_where=text("unsealed > 0"),
+            postgresql_where=text("unsealed > 0"),
+        ),
+    )
 
     study_id: Mapped[UUID] = mapped_column(ForeignKey("studies.id"), index=True)
     series_uid: Mapped[str] = mapped_column(index=True)
@@ -112,6 +130,48 @@ class Series(OrgOwned):
     size: Mapped[int] = mapped_column(BigInteger, default=0)
     origin: Mapped[str]
     dicom_json: Mapped[dict[str, Any]]
+    unsealed: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_instance_at: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(default=0, server_default="0")
+    claimed_by: Mapped[str] = mapped_column(default="", server_default="")
+    claim_until: Mapped[datetime | None]
+    claim_fence: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class Pack(OrgOwned):
+    """One object that holds instances of one series: a generation of it.
+
+    Offsets and lengths are of the sealed blobs inside the object (bytes as stored, 0: absent).
+    No foreign key: a retired pack outlives the rows of its purged study until its bytes are gone.
+    ``garbage``: bytes of blobs no row names any more. ``damaged``: what the scrubber found.
+    """
+
+    __tablename__ = "packs"
+    __table_args__ = (
+        UniqueConstraint("store", "object_key"),
+        Index("ix_packs_series", "series_id", "state", "generation"),
+        Index("ix_packs_scrub", "state", "verified_at"),
+    )
+
+    study_id: Mapped[UUID]
+    series_id: Mapped[UUID]
+    generation: Mapped[int]
+    store: Mapped[str]
+    object_key: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    key_id: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(default="live")  # live, retired
+    document_offset: Mapped[int] = mapped_column(BigInteger)
+    document_length: Mapped[int] = mapped_column(BigInteger)
+    thumbnail_offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    thumbnail_length: Mapped[int] = mapped_column(BigInteger, default=0)
+    index_offset: Mapped[int] = mapped_column(BigInteger)
+    index_length: Mapped[int] = mapped_column(BigInteger)
+    instance_count: Mapped[int]
+    garbage: Mapped[int] = mapped_column(BigInteger, default=0)
+    verified_at: Mapped[datetime | None]
+    damaged: Mapped[list[str]] = mapped_column(default=list)
+    retired_at: Mapped[datetime | None]
 
 
 class Instance(OrgOwned):
@@ -125,6 +185,24 @@ class Instance(OrgOwned):
         live_index("uq_instances_live", "org_id", "sop_uid", "sha256"),
         Index("ix_instances_series", "series_id", "instance_number", "id"),
         Index("ix_instances_study", "study_id", "id"),
+        Index(
+            "ix_instances_journal",
+            "object_key",
+            sqlite_where=text("store = 'journal'"),
+            postgresql_where=text("store = 'journal'"),
+        ),
+        Index(
+            "ix_instances_deleted",
+            "deleted_at",
+            sqlite_where=text("deleted_at IS NOT NULL"),
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_instances_damaged",
+            "org_id",
+            sqlite_where=text("damaged_at IS NOT NULL"),
+            postgresql_where=text("damaged_at IS NOT NULL"),
+        ),
     )
 
     study_id: Mapped[UUID] = mapped_column(ForeignKey("studies.id"))
@@ -155,7 +233,26 @@ class Instance(OrgOwned):
     received_at: Mapped[datetime] = mapped_column(default=now)
     current: Mapped[bool] = mapped_column(default=True)
     conflict: Mapped[bool] = mapped_column(default=False)
+    damaged_at: Mapped[datetime | None]  # when its stored bytes were found not readable any more
     deleted_at: Mapped[datetime | None]
+
+
+class ReceiverRow(Base):
+    """How far the rows of one receiving process's journal are committed (see ``ingest``).
+
+    Written with those rows: records before (``segment``, ``offset``) are in the database, later
+    ones are replayed after a crash. ``closed_at``: the process is gone and nothing is left to do.
+    A segment below ``segment`` that no instance names may be removed.
+    """
+
+    __tablename__ = "receivers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    segment: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    closed_at: Mapped[datetime | None]
 
 
 class Quarantined(OrgOwned):

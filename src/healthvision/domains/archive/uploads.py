@@ -34,7 +34,7 @@ from healthvision.kernel import jobs
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.errors import Problem
-from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
@@ -152,19 +152,8 @@ async def list_uploads(
     rows = await intake_rows.uploads(
         session, actor.org_id, places, after=cursor_id(cursor), limit=limit + 1
     )
-    shown = rows[:limit]
-    following = encode_cursor([str(shown[-1].id)]) if len(rows) > limit else None
-    return Page[UploadRead](items=[_values(r, []) for r in shown], next=following, total=None)
-
-
-def cursor_id(cursor: str | None) -> UUID | None:
-    """Return the id a cursor stands for; raises BadCursor."""
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode_cursor(cursor, 1)[0]))
-    except ValueError:
-        raise BadCursor("the cursor was not made by this list") from None
+    items = [_values(r, []) for r in rows[:limit]]
+    return Page[UploadRead](items=items, next=next_id(rows, limit), total=None)
 
 
 def part_count(row: Upload) -> int:

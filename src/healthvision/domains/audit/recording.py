@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from healthvision.domains.audit.rows import Act, RowValues, row_of
 from healthvision.domains.audit.schemas import Category, Outcome
@@ -15,6 +15,9 @@ from healthvision.domains.audit.tables import AuditEvent
 from healthvision.domains.audit.writer import AuditWriter
 from healthvision.kernel.db import READ_ONLY, Database, Session
 from healthvision.kernel.security import Actor
+from healthvision.kernel.statements import Statement
+
+_INSERT = Statement(insert(AuditEvent))
 
 
 def writer_of(db: Database) -> AuditWriter:
@@ -33,6 +36,11 @@ async def record_rows(session: Session, rows: Sequence[RowValues]) -> None:
     """Insert many rows made by ``row_values`` in the session's transaction."""
     if rows:
         await session.execute(insert(AuditEvent), list(rows))
+
+
+def record_rows_on(connection: Connection, rows: Sequence[RowValues]) -> None:
+    """Insert many rows made by ``row_values`` on a bulk writer's connection."""
+    _INSERT.many(connection, rows)
 
 
 async def record(

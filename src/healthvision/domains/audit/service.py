@@ -17,6 +17,7 @@ from healthvision.domains.audit.recording import (
     record_pixels,
     record_read,
     record_rows,
+    record_rows_on,
     row_values,
     writer_of,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "record_pixels",
     "record_read",
     "record_rows",
+    "record_rows_on",
     "restart_anchors",
     "row_values",
     "seal",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the sealed log against itself and against the heads outside the database."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -120,6 +121,7 @@ def _by_size(published: list[SignedHead], signer: HeadSigner) -> dict[int, Signe
 
 
 async def _run(session: Session, walk: _Walk, largest: int) -> None:
+    """Check page after page in a thread, so that a process that verifies goes on serving."""
     while walk.position < largest:
         until = walk.position + CHUNK
         rows = await repository.sealed_between(session, walk.position, until)
@@ -127,7 +129,7 @@ async def _run(session: Session, walk: _Walk, largest: int) -> None:
             missing = walk.position + 1
             walk.fault = Fault("deletion", missing, f"event {missing} is missing")
             return
-        if not walk.step(rows):
+        if not await asyncio.to_thread(walk.step, rows):
             return
 
 

@@ -4,9 +4,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, Table, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision.domains.audit.errors import AuditUnavailable
@@ -17,11 +19,13 @@ from healthvision.kernel import strictjson
 from healthvision.kernel.clock import monotonic, new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Problem
+from healthvision.kernel.hotread import SyncDatabase
 from healthvision.kernel.telemetry import logger
 
 MAX_BATCH = 1000
 MAX_WAITING = 20_000
 PixelKey = tuple[UUID, str, UUID]  # organisation, account and session, study
+_INSERT = insert(cast("Table", AuditEvent.__table__))
 _log = logger("audit.writer")
 
 
@@ -62,9 +66,13 @@ def closing_row(window: PixelWindow) -> RowValues:
     }
 
 
+def _insert(rows: Sequence[RowValues], connection: Connection) -> None:
+    connection.execute(_INSERT, rows)
+
+
 @dataclass(slots=True)
 class AuditWriter:
-    """The one audit writer of a process and event loop."""
+    """The one audit writer of a process and event loop; it commits in a thread of its own."""
 
     db: Database
     settings: AuditSettings = field(default_factory=AuditSettings)
@@ -73,6 +81,12 @@ class AuditWriter:
     _queue: list[_Waiting] = field(default_factory=list)
     _flusher: asyncio.Task[None] | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _rows: SyncDatabase = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Get the writer's own thread and connection; they end with the database."""
+        self._rows = SyncDatabase(self.db.url, threads=1, writing=True, name="hv-audit")
+        self.db.on_close(self._rows.close)
 
     async def write(self, rows: Sequence[RowValues]) -> None:
         """Write rows; returns once they are committed.
@@ -110,8 +124,7 @@ class AuditWriter:
         rows = [row for waiting in batch for row in waiting.rows]
         failure: Exception | None = None
         try:
-            async with self.db.transaction(reserved=True) as session:
-                await session.execute(insert(AuditEvent), rows)
+            await self._rows.run(partial(_insert, rows))
             self.commits += 1
         except (SQLAlchemyError, Problem, OSError, TimeoutError) as error:
             _log.error("audit rows not written", rows=len(rows), error=type(error).__name__)

@@ -26,7 +26,7 @@ USED_EVERY = timedelta(hours=1)
 class Identity:
     """The Authenticator of ``kernel/http.py``.
 
-    A credential that was found good is trusted for ``IdentitySettings.cache_s`` seconds (5 by
+    A credential that was found good is trusted for ``IdentitySettings.cache_s`` seconds (1 by
     default), so a disabled account, a lost role or a revoked key or token stops working at once
     in the process that was told, and within that time in all others.
     """

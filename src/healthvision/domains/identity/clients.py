@@ -27,21 +27,12 @@ from healthvision.domains.identity.tables import ApiKey, OAuthClient
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Session
 from healthvision.kernel.errors import Forbidden, Invalid
-from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
 COMMAND_LINE = "healthvision-cli"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-
-def _after(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode_cursor(cursor, 1)[0]))
-    except ValueError:
-        raise BadCursor("the cursor was not made by this list") from None
 
 
 def is_loopback(uri: str) -> bool:
@@ -125,9 +116,8 @@ async def list_clients(
     session: Session, actor: Actor, *, cursor: str | None, limit: int
 ) -> Page[ClientRead]:
     """Return the organisation's programs."""
-    rows = await repository.clients(session, actor.org_id, _after(cursor), limit + 1)
-    more = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
-    return Page(items=[_read(r) for r in rows[:limit]], next=more, total=None)
+    rows = await repository.clients(session, actor.org_id, cursor_id(cursor), limit + 1)
+    return Page(items=[_read(r) for r in rows[:limit]], next=next_id(rows, limit), total=None)
 
 
 async def get_client(session: Session, actor: Actor, client_id: str) -> ClientRead:
@@ -265,10 +255,18 @@ async def list_api_keys(
     everything = covers(actor.permissions, "api_keys:write")
     owner = None if everything else actor.user_id
     rows = await repository.api_keys(
-        session, actor.org_id, owner, everything=everything, after=_after(cursor), limit=limit + 1
+        session,
+        actor.org_id,
+        owner,
+        everything=everything,
+        after=cursor_id(cursor),
+        limit=limit + 1,
     )
-    more = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
-    return Page(items=[ApiKeyRead.model_validate(r) for r in rows[:limit]], next=more, total=None)
+    return Page(
+        items=[ApiKeyRead.model_validate(r) for r in rows[:limit]],
+        next=next_id(rows, limit),
+        total=None,
+    )
 
 
 async def get_api_key(session: Session, actor: Actor, key_id: UUID) -> ApiKeyRead:

@@ -31,7 +31,7 @@ from healthvision.domains.identity.tables import Role, Team, TeamMember
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Session, resources_of
 from healthvision.kernel.errors import Conflict
-from healthvision.kernel.paging import encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
@@ -53,11 +53,9 @@ async def list_teams(
     session: Session, actor: Actor, *, cursor: str | None, limit: int
 ) -> Page[TeamRead]:
     """Return the organisation's teams."""
-    after = people.id_of_cursor(cursor)
-    rows = await repository.page(session, Team, actor.org_id, after, limit + 1)
-    more = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
+    rows = await repository.page(session, Team, actor.org_id, cursor_id(cursor), limit + 1)
     items = [await _team(session, row) for row in rows[:limit]]
-    return Page(items=items, next=more, total=None)
+    return Page(items=items, next=next_id(rows, limit), total=None)
 
 
 async def get_team(session: Session, actor: Actor, team_id: UUID) -> TeamRead:

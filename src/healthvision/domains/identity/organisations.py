@@ -24,7 +24,7 @@ from healthvision.domains.identity.tables import Organisation, User
 from healthvision.kernel import events
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Session
-from healthvision.kernel.paging import encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
@@ -72,10 +72,9 @@ async def list_organisations(
     if INSTALLATION_ADMIN not in actor.permissions:
         own = await repository.organisation(session, actor.org_id)
         return Page(items=[_read(own)], next=None, total=1)
-    after = people.id_of_cursor(cursor)
-    rows = await repository.organisations(session, after, limit + 1)
-    more = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
-    return Page(items=[_read(r) for r in rows[:limit]], next=more, total=None)
+    rows = await repository.organisations(session, cursor_id(cursor), limit + 1)
+    items = [_read(r) for r in rows[:limit]]
+    return Page(items=items, next=next_id(rows, limit), total=None)
 
 
 async def get_organisation(session: Session, actor: Actor, org_id: UUID) -> OrganisationRead:

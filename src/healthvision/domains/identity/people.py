@@ -42,20 +42,10 @@ from healthvision.kernel import events
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Session, resources_of
 from healthvision.kernel.errors import Invalid
-from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
-
-
-def id_of_cursor(cursor: str | None) -> UUID | None:
-    """Return the id in a cursor; raises BadCursor."""
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode_cursor(cursor, 1)[0]))
-    except ValueError:
-        raise BadCursor("the cursor was not made by this list") from None
 
 
 def _status(place: Place) -> UserStatus:
@@ -211,8 +201,8 @@ async def list_users(
     session: Session, actor: Actor, *, cursor: str | None, limit: int, total: bool = False
 ) -> Page[UserRead]:
     """Return the people of the actor's organisation."""
-    places = await repository.members(session, actor.org_id, id_of_cursor(cursor), limit + 1)
-    more = encode_cursor([str(places[limit - 1].user.id)]) if len(places) > limit else None
+    places = await repository.members(session, actor.org_id, cursor_id(cursor), limit + 1)
+    more = next_id([p.user for p in places], limit)
     count = await repository.count_members(session, actor.org_id) if total else None
     return Page(items=[read_user(p) for p in places[:limit]], next=more, total=count)
 

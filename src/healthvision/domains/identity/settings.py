@@ -42,7 +42,7 @@ class IdentitySettings(RoomSettings, room="identity"):
     )
     lockout_max_s: int = Field(default=3600, ge=1, description="Longest lock in seconds.")
     cache_s: float = Field(
-        default=5.0,
+        default=1.0,
         ge=0,
         le=60,
         description="Seconds for which an account's state is remembered in a process: a disabled "

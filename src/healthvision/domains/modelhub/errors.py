@@ -26,3 +26,9 @@ class ManifestInvalid(Invalid):
     """The manifest contradicts itself, e.g. shows an evidence level no record supports."""
 
     code, title = "manifest-invalid", "Application manifest not valid"
+
+
+class EngineNotFound(NotFound):
+    """No inference engine of this name is installed."""
+
+    code, title = "engine-not-found", "No such inference engine"

@@ -11,6 +11,8 @@ async def start(db: Database, core: CoreSettings) -> None:
     """Find the installed applications, once per process."""
     if not db.resources.has(service.Registry):
         db.resources.put(service.Registry, service.discover())
+    if not db.resources.has(service.Engines):
+        db.resources.put(service.Engines, service.Engines())
 
 
 MODULE = Module(

@@ -81,6 +81,24 @@ class Context:
     progress: Callable[[float, str], None]  # (0..1, stage id such as 'lungs')
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     infer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """Ask an engine in the parent by name; values are JSON or arrays (numpy). Raises RuntimeError
+    with a stable word: 'engine-not-found', 'timeout', 'answer-too-large', 'closed'."""
+
+
+class Engine(Protocol):
+    """Runs networks outside the sandbox, e.g. on a GPU server; it never learns whose images.
+
+    Called from a thread of the parent; raises a Problem, whose code the application gets.
+    """
+
+    @property
+    def name(self) -> str:
+        """Give the name applications ask for."""
+        ...
+
+    def infer(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer one request; values are JSON or arrays."""
+        ...
 
 
 class Application(Protocol):

@@ -13,6 +13,7 @@ from healthvision.domains.modelhub.catalogue import (
     registry_of,
     usable,
 )
+from healthvision.domains.modelhub.engines import Engines
 from healthvision.domains.modelhub.matching import SERIES_ATTRIBUTES, accepted, attributes_of
 from healthvision.domains.modelhub.registry import (
     Broken,
@@ -26,6 +27,7 @@ from healthvision.domains.modelhub.registry import (
 __all__ = [
     "SERIES_ATTRIBUTES",
     "Broken",
+    "Engines",
     "Installed",
     "Registry",
     "accepted",

@@ -14,6 +14,7 @@ from healthvision.domains.notify.errors import (
     NotificationNotFound,
     SubscriptionNotFound,
 )
+from healthvision.domains.notify.schemas import Sent
 from healthvision.domains.notify.tables import Delivery, Notification, Subscription
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Session
@@ -101,6 +102,15 @@ async def deliveries(
     if before is not None:
         query = query.where(Delivery.id < before)
     return (await session.scalars(query.order_by(Delivery.id.desc()).limit(limit))).all()
+
+
+async def sent_of(session: Session, actor: Actor, topic: str, subject: UUID) -> Sent:
+    """Return how far the notices of one subject's event are."""
+    mine = (Delivery.org_id == actor.org_id, Delivery.subject == subject, Delivery.topic == topic)
+    rows = (await session.execute(select(Delivery.state, Delivery.delivered_at).where(*mine))).all()
+    times = [at for _, at in rows if at is not None]
+    dead = sum(state == "dead" for state, _ in rows)
+    return Sent(len(rows), dead, min(times, default=None))
 
 
 async def has_due(session: Session, at: datetime) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shapes of subscriptions, deliveries and notifications."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -17,6 +18,15 @@ Field_ = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 CATEGORIES = ("0", "1", "2", "3", "4A", "4B", "4X", "5", "6")  # rising in Lung-RADS, BI-RADS
 Category = Literal["0", "1", "2", "3", "4A", "4B", "4X", "5", "6"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How far the notices of one event are: deliveries, given-up ones, when the first left."""
+
+    deliveries: int
+    dead: int
+    first_at: datetime | None
 
 
 class SubscriptionCreate(Input):

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import Connection, bindparam, select
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.notify import channels, repository, sealing
@@ -27,6 +28,7 @@ from healthvision.domains.notify.schemas import (
     DeliveryState,
     NotificationRead,
     SecretRotated,
+    Sent,
     SubscriptionCreate,
     SubscriptionCreated,
     SubscriptionRead,
@@ -39,12 +41,18 @@ from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session, resources_of
 from healthvision.kernel.errors import Invalid
 from healthvision.kernel.events import Envelope
-from healthvision.kernel.paging import BadCursor, decode_cursor, encode_cursor
+from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
+from healthvision.kernel.statements import Statement
 
 __all__ = ["pump"]
+_WANTED = Statement(
+    select(Subscription.topics).where(
+        Subscription.org_id == bindparam("org"), Subscription.enabled.is_(True)
+    )
+)
 SECRET_BYTES = 32
 SECRET_PREFIX = "whsec_"
 
@@ -52,16 +60,6 @@ SECRET_PREFIX = "whsec_"
 def new_secret() -> str:
     """Return a signing secret in the form of Standard Webhooks."""
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
-def _after(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    (value,) = decode_cursor(cursor, 1)
-    try:
-        return UUID(str(value))
-    except ValueError:
-        raise BadCursor("the cursor was not made by this list") from None
 
 
 def _rotates(config: BaseModel) -> bool:
@@ -143,10 +141,9 @@ async def list_all(
     session: Session, actor: Actor, *, cursor: str | None, limit: int
 ) -> Page[SubscriptionRead]:
     """Return a page of the organisation's subscriptions, oldest first."""
-    rows = await repository.subscriptions(session, actor, after=_after(cursor), limit=limit + 1)
-    following = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
+    rows = await repository.subscriptions(session, actor, after=cursor_id(cursor), limit=limit + 1)
     return Page[SubscriptionRead](
-        items=[_read(r) for r in rows[:limit]], next=following, total=None
+        items=[_read(r) for r in rows[:limit]], next=next_id(rows, limit), total=None
     )
 
 
@@ -269,6 +266,12 @@ async def on_event(session: Session, actor: Actor, envelope: Envelope) -> None:
             await _queue(session, row, envelope)
 
 
+def wants_on(connection: Connection, org_id: UUID, topic: str) -> bool:
+    """Tell a bulk writer whether any subscription of an organisation hears of a topic."""
+    found = _WANTED.rows(connection, {"org": org_id})
+    return any(topic_matches(topics, topic) for (topics,) in found)
+
+
 async def _queue(session: Session, row: Subscription, envelope: Envelope) -> Delivery | None:
     data = {k: v for k, v in envelope.body.items() if k not in ("org_id", "subject")}
     moment = now()
@@ -317,6 +320,23 @@ async def _put_into_inboxes(session: Session, row: Subscription, delivery: Deliv
         )
 
 
+async def has_listeners(
+    session: Session, actor: Actor, topic: str, body: Mapping[str, Any]
+) -> bool:
+    """Tell whether any subscription of the organisation wants such an event."""
+    return any(
+        topic_matches(row.topics, topic)
+        and fields_match(row.match, body)
+        and category_reaches(row.category_at_least, body)
+        for row in await repository.enabled(session, actor)
+    )
+
+
+async def sent_of(session: Session, actor: Actor, topic: str, subject: UUID) -> Sent:
+    """Return how far the notices of one subject's event are."""
+    return await repository.sent_of(session, actor, topic, subject)
+
+
 async def list_deliveries(
     session: Session,
     actor: Actor,
@@ -329,11 +349,12 @@ async def list_deliveries(
     """Return a page of a subscription's deliveries, newest first."""
     await repository.subscription(session, actor, parent)
     rows = await repository.deliveries(
-        session, actor, parent, state=state, before=_after(cursor), limit=limit + 1
+        session, actor, parent, state=state, before=cursor_id(cursor), limit=limit + 1
     )
-    following = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
     return Page[DeliveryRead](
-        items=[DeliveryRead.model_validate(r) for r in rows[:limit]], next=following, total=None
+        items=[DeliveryRead.model_validate(r) for r in rows[:limit]],
+        next=next_id(rows, limit),
+        total=None,
     )
 
 
@@ -352,12 +373,11 @@ async def inbox(
 ) -> Page[NotificationRead]:
     """Return a page of the caller's messages, newest first."""
     rows = await repository.inbox(
-        session, actor, unread=unread, before=_after(cursor), limit=limit + 1
+        session, actor, unread=unread, before=cursor_id(cursor), limit=limit + 1
     )
-    following = encode_cursor([str(rows[limit - 1].id)]) if len(rows) > limit else None
     return Page[NotificationRead](
         items=[NotificationRead.model_validate(r) for r in rows[:limit]],
-        next=following,
+        next=next_id(rows, limit),
         total=None,
     )
 

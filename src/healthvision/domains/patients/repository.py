@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """All SQL of the patients room."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
+from healthvision.domains.patients.ports import Sight
 from healthvision.domains.patients.tables import Patient, PatientConflictRow
 from healthvision.kernel.db import Session
 
@@ -50,20 +51,47 @@ async def add_conflict(session: Session, row: PatientConflictRow) -> bool:
     return True
 
 
-async def find(session: Session, org_id: UUID, patient_ref: UUID) -> Patient | None:
-    """Return a patient by our id."""
+async def find(
+    session: Session, org_id: UUID, patient_ref: UUID, sight: Sight | None = None
+) -> Patient | None:
+    """Return a patient by our id; ``sight``: only when it can be seen."""
     query = select(Patient).where(Patient.org_id == org_id, Patient.id == patient_ref)
+    if sight is not None:
+        query = query.where(sight.of_patient(Patient.id))
     return (await session.scalars(query)).one_or_none()
 
 
+def _in_conflict(org_id: UUID, sight: Sight | None) -> list[ColumnElement[bool]]:
+    mine: list[ColumnElement[bool]] = [PatientConflictRow.org_id == org_id]
+    if sight is not None:
+        mine.append(sight.of_study(PatientConflictRow.source))
+    return mine
+
+
+def has_conflict(org_id: UUID, sight: Sight | None) -> ColumnElement[bool]:
+    """Return the condition that a patient has a conflict which can be seen."""
+    if sight is None:
+        return Patient.conflict_count > 0
+    its = PatientConflictRow.patient_ref == Patient.id
+    return select(PatientConflictRow.id).where(its, *_in_conflict(org_id, sight)).exists()
+
+
 async def conflicts(
-    session: Session, org_id: UUID, patient_ref: UUID
+    session: Session, org_id: UUID, patient_ref: UUID, sight: Sight | None = None
 ) -> Sequence[PatientConflictRow]:
-    """Return the conflicts of a patient, oldest first."""
-    query = select(PatientConflictRow).where(
-        PatientConflictRow.org_id == org_id, PatientConflictRow.patient_ref == patient_ref
-    )
+    """Return the conflicts of a patient that can be seen, oldest first."""
+    its = PatientConflictRow.patient_ref == patient_ref
+    query = select(PatientConflictRow).where(its, *_in_conflict(org_id, sight))
     return (await session.scalars(query.order_by(PatientConflictRow.id))).all()
+
+
+async def conflict_counts(
+    session: Session, org_id: UUID, patient_refs: Collection[UUID], sight: Sight
+) -> dict[UUID, int]:
+    """Return how many conflicts of each patient can be seen; patients without any are absent."""
+    ref = PatientConflictRow.patient_ref
+    query = select(ref, func.count()).where(ref.in_(patient_refs), *_in_conflict(org_id, sight))
+    return {found: count for found, count in await session.execute(query.group_by(ref))}
 
 
 async def page(

@@ -2,28 +2,31 @@
 """Patients: one per (organisation, issuer, patient id); disagreements are kept in sight."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.patients import repository
 from healthvision.domains.patients.errors import PatientNotFound
-from healthvision.domains.patients.names import fold
+from healthvision.domains.patients.names import fold as fold
+from healthvision.domains.patients.names import index_words as index_words
+from healthvision.domains.patients.names import is_ideographic as is_ideographic
 from healthvision.domains.patients.names import search_words as search_words
+from healthvision.domains.patients.observing import disagree_on as disagree_on
+from healthvision.domains.patients.observing import observe_on as observe_on
+from healthvision.domains.patients.ports import PatientSight, Sight
 from healthvision.domains.patients.schemas import (
     PatientConflict,
     PatientDetail,
     PatientRead,
     PatientSeen,
 )
-from healthvision.domains.patients.tables import Patient, PatientConflictRow
-from healthvision.kernel.clock import now
-from healthvision.kernel.db import Session
-from healthvision.kernel.paging import DEFAULT_LIMIT, BadCursor, decode_cursor, encode_cursor
+from healthvision.domains.patients.tables import Patient
+from healthvision.kernel.db import Session, resources_of
+from healthvision.kernel.paging import DEFAULT_LIMIT, cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
-
-ATTRIBUTES = ("name", "sex", "birth_date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,111 +47,65 @@ async def observe(session: Session, actor: Actor, seen: PatientSeen, *, source: 
     Empty attributes are filled; different ones are noted as a conflict with ``source`` (study
     UID) and the first value stays.
     """
-    row = await _row(session, actor, seen)
-    for attribute in ATTRIBUTES:
-        value, kept = getattr(seen, attribute), getattr(row, attribute)
-        if not value or value == kept:
-            continue
-        if not kept:
-            setattr(row, attribute, value)
-            row.updated_at = now()
-            continue
-        conflict = PatientConflictRow(
-            org_id=actor.org_id,
-            patient_ref=row.id,
-            attribute=attribute,
-            kept=kept,
-            other=value,
-            source=source,
-        )
-        if await repository.add_conflict(session, conflict):
-            row.conflict_count += 1
-            row.updated_at = now()
-    row.search = search_words(row.name)
     await session.flush()
-    return row.id
-
-
-async def disagree(
-    session: Session, actor: Actor, patient_ref: UUID, *, attribute: str, other: str, source: str
-) -> None:
-    """Note that an object of study ``source`` names another value for a patient's attribute."""
-    row = await repository.find(session, actor.org_id, patient_ref)
-    if row is None:
-        raise PatientNotFound("there is no such patient")
-    conflict = PatientConflictRow(
-        org_id=actor.org_id,
-        patient_ref=row.id,
-        attribute=attribute,
-        kept=getattr(row, attribute),
-        other=other,
-        source=source,
+    connection = await session.connection()
+    return await connection.run_sync(
+        partial(observe_on, org_id=actor.org_id, seen=seen, source=source)
     )
-    if await repository.add_conflict(session, conflict):
-        row.conflict_count += 1
-    await session.flush()
 
 
-async def _row(session: Session, actor: Actor, seen: PatientSeen) -> Patient:
-    number = (actor.org_id, seen.issuer, seen.patient_id, seen.scope)
-    row = await repository.by_number(session, *number)
-    if row is not None:
-        return row
-    new = Patient(
-        org_id=actor.org_id,
-        issuer=seen.issuer,
-        patient_id=seen.patient_id,
-        scope=seen.scope,
-        name=seen.name,
-        sex=seen.sex,
-        birth_date=seen.birth_date,
-        conflict_count=0,
-    )
-    if await repository.add(session, new):
-        return new
-    row = await repository.by_number(session, *number)
-    assert row is not None
-    return row
+async def _sight(session: Session, actor: Actor) -> Sight | None:
+    found = resources_of(session).get(PatientSight)  # type: ignore[type-abstract]
+    return await found.sight(session, actor)
 
 
 async def find(session: Session, actor: Actor, query: PatientQuery) -> Page[PatientRead]:
-    """Return one page of patients, newest first."""
+    """Return one page of the patients the actor may know of, newest first."""
+    sight = await _sight(session, actor)
     conditions: list[ColumnElement[bool]] = [Patient.org_id == actor.org_id]
+    if sight is not None:
+        conditions.append(sight.of_patient(Patient.id))
     if query.patient_id:
         conditions.append(Patient.patient_id == query.patient_id)
     if query.issuer:
         conditions.append(Patient.issuer == query.issuer)
     if query.conflicts_only:
-        conditions.append(Patient.conflict_count > 0)
+        conditions.append(repository.has_conflict(actor.org_id, sight))
     for word in search_words(query.name).split():
         conditions.append(Patient.search.contains(f" {fold(word)}", autoescape=True))
-    after = _after(query.cursor)
+    after = cursor_id(query.cursor)
     rows = await repository.page(session, conditions, after, query.limit + 1)
-    more = len(rows) > query.limit
-    items = [PatientRead.model_validate(r) for r in rows[: query.limit]]
+    shown = [PatientRead.model_validate(r) for r in rows[: query.limit]]
+    if sight is not None:
+        shown = await _with_seen_conflicts(session, actor, shown, sight)
     return Page[PatientRead](
-        items=items,
-        next=encode_cursor([str(items[-1].id)]) if more else None,
+        items=shown,
+        next=next_id(rows, query.limit),
         total=await repository.count(session, conditions),
     )
 
 
-def _after(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode_cursor(cursor, 1)[0]))
-    except ValueError:
-        raise BadCursor("the cursor was not made by this list") from None
+async def _with_seen_conflicts(
+    session: Session, actor: Actor, shown: list[PatientRead], sight: Sight
+) -> list[PatientRead]:
+    """Return the patients with the number of those conflicts that the actor may know of."""
+    refs = [p.id for p in shown]
+    counts = await repository.conflict_counts(session, actor.org_id, refs, sight)
+    return [p.model_copy(update={"conflict_count": counts.get(p.id, 0)}) for p in shown]
 
 
 async def get(session: Session, actor: Actor, patient_ref: UUID) -> PatientDetail:
-    """Return a patient with conflicts; raises PatientNotFound."""
-    row = await repository.find(session, actor.org_id, patient_ref)
+    """Return a patient with conflicts; raises PatientNotFound.
+
+    Who has studies only in restricted spaces that the actor may not read is not found, and what
+    studies in such spaces say is no conflict that is told.
+    """
+    sight = await _sight(session, actor)
+    row = await repository.find(session, actor.org_id, patient_ref, sight)
     if row is None:
         raise PatientNotFound("there is no such patient")
-    found = await repository.conflicts(session, actor.org_id, patient_ref)
-    return PatientDetail(
-        **PatientRead.model_validate(row).model_dump(),
-        conflicts=[PatientConflict.model_validate(c) for c in found],
-    )
+    found = await repository.conflicts(session, actor.org_id, patient_ref, sight)
+    values = PatientRead.model_validate(row).model_dump()
+    if sight is not None:
+        values["conflict_count"] = len(found)
+    return PatientDetail(**values, conflicts=[PatientConflict.model_validate(c) for c in found])

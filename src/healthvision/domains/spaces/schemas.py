@@ -2,10 +2,11 @@
 """Shapes of spaces, their rights and policies."""
 
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from healthvision.kernel.schemas import Input, Read
 
@@ -82,3 +83,96 @@ class GrantRead(Read):
     kind: Principal
     principal: str
     right: Right
+
+
+def _title(value: str) -> str:
+    text = value.strip(" ")
+    if not 1 <= len(text) <= 16 or not text.isascii() or not text.isprintable() or "\\" in text:
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters, no backslash")
+    return text
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value, strict=False))
+
+
+AeTitle = Annotated[str, AfterValidator(_title), Field(max_length=16)]
+Operation = Literal["store", "find", "get", "move", "receive"]
+TlsProfile = Literal["none", "bcp195", "tls13"]
+Networks = list[Annotated[str, AfterValidator(_network)]]
+ALL_OPERATIONS: tuple[Operation, ...] = ("store", "find", "get", "move")
+
+
+class CalledAeCreate(Input):
+    """A title under which modalities and archives call this installation (DIMSE).
+
+    ``anybody``: callers that are no remote AE of the organisation may do ``operations``, too.
+    """
+
+    title: AeTitle = Field(description="Unique in the whole installation.")
+    space: str = Field(default="default", max_length=100, description="Slug or id of the space.")
+    anybody: bool = Field(default=False, description="True: callers need not be registered.")
+    operations: list[Operation] = Field(
+        default=list(ALL_OPERATIONS), description="What callers may do here, at most."
+    )
+
+
+class CalledAeRead(Read):
+    """A title under which this installation is called."""
+
+    id: UUID
+    title: str
+    space_id: UUID
+    anybody: bool
+    operations: list[Operation]
+    created_at: datetime
+
+
+class RemoteAeCreate(Input):
+    """A modality, workstation or archive that calls us or that we send to.
+
+    ``operations``: what it may do here ('store', 'find', 'get', 'move'); 'receive': objects may
+    be sent to it. ``calls_from``: networks it may call from; empty: the address of ``host``.
+    """
+
+    title: AeTitle
+    host: str = Field(min_length=1, max_length=255, description="Host name or address.")
+    port: int = Field(default=104, ge=1, le=65535)
+    operations: list[Operation] = Field(default_factory=list)
+    calls_from: Networks = Field(default_factory=list, description="Networks, e.g. 10.1.2.0/24.")
+    check_address: bool = Field(
+        default=True, description="False: this title may call from any address."
+    )
+    tls: TlsProfile = Field(default="none", description="How we connect to it.")
+    fingerprint: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="SHA-256 of the certificate it must show when it calls; '': any trusted one.",
+    )
+
+
+class RemoteAeChange(Input):
+    """Changes to a remote AE; absent fields stay as they are."""
+
+    host: str | None = Field(default=None, min_length=1, max_length=255)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    operations: list[Operation] | None = None
+    calls_from: Networks | None = None
+    check_address: bool | None = None
+    tls: TlsProfile | None = None
+    fingerprint: str | None = Field(default=None, pattern=r"^([0-9a-f]{64})?$")
+
+
+class RemoteAeRead(Read):
+    """A remote AE as the caller gets it."""
+
+    id: UUID
+    title: str
+    host: str
+    port: int
+    operations: list[Operation]
+    calls_from: list[str]
+    check_address: bool
+    tls: TlsProfile
+    fingerprint: str
+    created_at: datetime

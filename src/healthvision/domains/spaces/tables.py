@@ -34,3 +34,30 @@ class SpaceGrant(OrgOwned):
     kind: Mapped[str]
     principal: Mapped[str]
     right: Mapped[str]
+
+
+class CalledAe(OrgOwned):
+    """An application entity title under which this installation is called, and its space."""
+
+    __tablename__ = "called_aes"
+
+    title: Mapped[str] = mapped_column(unique=True)
+    space_id: Mapped[UUID] = mapped_column(ForeignKey("spaces.id"), index=True)
+    anybody: Mapped[bool] = mapped_column(default=False)
+    operations: Mapped[list[str]]
+
+
+class RemoteAe(OrgOwned):
+    """An application entity of somebody else: who may call us, and whom we may send to."""
+
+    __tablename__ = "remote_aes"
+    __table_args__ = (UniqueConstraint("org_id", "title"),)
+
+    title: Mapped[str]
+    host: Mapped[str]
+    port: Mapped[int]
+    operations: Mapped[list[str]]
+    calls_from: Mapped[list[str]]
+    check_address: Mapped[bool]
+    tls: Mapped[str]
+    fingerprint: Mapped[str]

@@ -19,8 +19,9 @@ async def start(db: Database, core: CoreSettings) -> None:
         key = MasterKey.load_or_create(core.master_key_file, data_dir=core.data_dir)
         db.resources.put(MasterKey, key)
     master = db.resources.get(MasterKey)
+    spool = core.data_dir / "spool"
     vault = Vault(
-        stores=open_stores(settings, core.data_dir),
+        stores=open_stores(settings, core.data_dir, spool),
         write_to=settings.write_to,
         stage_in=settings.stage_in,
         encrypt=settings.encrypt,
@@ -28,6 +29,7 @@ async def start(db: Database, core: CoreSettings) -> None:
         signer=UrlSigner(master.derive(b"storage.urls")),
         public_url=core.public_url.rstrip("/"),
         scratch=settings.scratch_dir or core.data_dir / "scratch",
+        spool=spool,
     )
     db.resources.put(Vault, vault)
 

@@ -4,8 +4,10 @@
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
+
+from healthvision.kernel import crypto
 
 Chunks = AsyncIterable[bytes] | Sequence[bytes]
 
@@ -31,6 +33,28 @@ class StoredObject:
     key_id: UUID | None
     size: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Sealed bytes inside an object: ``length`` and ``sha256`` are of the text.
+
+    ``offset``: where they start in the object; ``context``: what they are sealed with;
+    ``key_id`` None: the text itself lies there.
+    """
+
+    store: str
+    key: str
+    key_id: UUID | None
+    offset: int
+    length: int
+    context: bytes
+    sha256: str
+
+    @property
+    def stored_length(self) -> int:
+        """Length in the object."""
+        return self.length if self.key_id is None else crypto.sealed_length(self.length)
 
 
 class ObjectStore(Protocol):
@@ -67,4 +91,17 @@ class ObjectStore(Protocol):
 
     async def presign(self, method: str, key: str, *, expires_s: int) -> str | None:
         """Return a URL for ``method`` on the object itself, or None when the store has none."""
+        ...
+
+
+@runtime_checkable
+class LocalReads(Protocol):
+    """What a store on this machine can do besides: read without the event loop."""
+
+    def read_at(self, key: str, start: int, length: int) -> bytes:
+        """Return bytes of an object, fewer at its end; for threads."""
+        ...
+
+    def read_cached(self, key: str, start: int, length: int) -> bytes | None:
+        """Return bytes of an object when they are in memory, None when a disk must be asked."""
         ...

@@ -9,23 +9,69 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
 from healthvision.domains.identity.events import OrganisationCreated
 from healthvision.domains.storage import repository
+from healthvision.domains.storage.blobs import (
+    open_blob,
+    put_sealed,
+    read_blob,
+    read_many,
+    read_sealed,
+    read_span,
+)
+from healthvision.domains.storage.blobsealing import BlobSealer
 from healthvision.domains.storage.errors import BodyNotAsSigned
 from healthvision.domains.storage.folder import problem_of
+from healthvision.domains.storage.keys import key_context, opening_key, remember
 from healthvision.domains.storage.ports import ObjectInfo, StoredObject
 from healthvision.domains.storage.schemas import Presigned
 from healthvision.domains.storage.tables import OrgKey
-from healthvision.domains.storage.vault import Vault
+from healthvision.domains.storage.vault import JOURNAL, Vault
 from healthvision.kernel import crypto
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session, resources_of
 from healthvision.kernel.errors import TooLarge
 from healthvision.kernel.security import Actor
+
+__all__ = [
+    "BLOBS",
+    "BlobSealer",
+    "blob_sealer",
+    "delete",
+    "delete_key",
+    "delete_staged",
+    "known_blob_sealer",
+    "list_objects",
+    "on_organisation_created",
+    "open_blob",
+    "opening_key",
+    "prepare_org",
+    "presign_get",
+    "presign_put",
+    "problem_of",
+    "put",
+    "put_sealed",
+    "read",
+    "read_blob",
+    "read_many",
+    "read_sealed",
+    "read_span",
+    "read_staged",
+    "read_staged_key",
+    "read_whole",
+    "scratch_file",
+    "seal_text",
+    "spool_folder",
+    "staged_key",
+    "staged_sizes",
+    "store_names",
+    "take_signed_put",
+]
 
 Source = bytes | AsyncIterable[bytes]
 BLOBS = "/v1/blobs"
@@ -36,7 +82,7 @@ async def prepare_org(session: Session, org_id: UUID) -> None:
     vault = resources_of(session).get(Vault)
     if await repository.newest_key(session, org_id) is None:
         key_id, key = new_id(), crypto.new_key()
-        wrapped = crypto.seal_small(vault.wrapping_key, key, _key_context(org_id, key_id))
+        wrapped = crypto.seal_small(vault.wrapping_key, key, key_context(org_id, key_id))
         row = OrgKey(id=key_id, org_id=org_id, version=1, wrapped=wrapped.hex())
         await repository.add_key(session, row)
 
@@ -48,10 +94,6 @@ async def on_organisation_created(
     await prepare_org(session, event.org_id)
 
 
-def _key_context(org_id: UUID, key_id: UUID) -> bytes:
-    return b"hv-org-key" + org_id.bytes + key_id.bytes
-
-
 async def _sealing_key(db: Database, org_id: UUID) -> UUID:
     vault = db.resources.get(Vault)
     if org_id not in vault.newest:
@@ -61,7 +103,7 @@ async def _sealing_key(db: Database, org_id: UUID) -> UUID:
                 await prepare_org(session, org_id)
             row = await _newest(db, org_id)
         assert row is not None
-        _remember(vault, row)
+        remember(vault, row)
         vault.newest[org_id] = row.id
     return vault.newest[org_id]
 
@@ -71,20 +113,39 @@ async def _newest(db: Database, org_id: UUID) -> OrgKey | None:
         return await repository.newest_key(session, org_id)
 
 
-def _remember(vault: Vault, row: OrgKey) -> None:
-    context = _key_context(row.org_id, row.id)
-    vault.keys[row.id] = crypto.open_small(vault.wrapping_key, bytes.fromhex(row.wrapped), context)
+async def blob_sealer(db: Database, org_id: UUID) -> BlobSealer:
+    """Return what seals an organisation's blobs in any thread; keep it no longer than a batch.
 
-
-async def _opening_key(db: Database, org_id: UUID, key_id: UUID) -> bytes:
+    Raises DatabaseUnavailable when the key has to be asked for and cannot.
+    """
     vault = db.resources.get(Vault)
-    if key_id not in vault.keys:
-        async with db.reading() as session:
-            row = await repository.find_key(session, org_id, key_id)
-        if row is None:
-            raise crypto.Damaged("the key of this object is not known")
-        _remember(vault, row)
-    return vault.keys[key_id]
+    if not vault.encrypt:
+        return BlobSealer(None)
+    key_id = await _sealing_key(db, org_id)
+    return BlobSealer(key_id, vault.keys[key_id])
+
+
+def known_blob_sealer(db: Database, org_id: UUID) -> BlobSealer | None:
+    """Return the same without waiting, or None when the key was not used yet; for threads."""
+    vault = db.resources.get(Vault)
+    if not vault.encrypt:
+        return BlobSealer(None)
+    key_id = vault.newest.get(org_id)
+    return None if key_id is None else BlobSealer(key_id, vault.keys[key_id])
+
+
+async def open_note(
+    db: Database, org_id: UUID, key_id: UUID | None, sealed: bytes, context: bytes
+) -> bytes:
+    """Return what ``BlobSealer.seal_note`` sealed; raises Damaged."""
+    if key_id is None:
+        return sealed
+    return crypto.open_small(await opening_key(db, org_id, key_id), sealed, context)
+
+
+def spool_folder(db: Database) -> Path:
+    """Return the folder of the journals; the store ``journal`` reads it."""
+    return db.resources.get(Vault).spool
 
 
 async def put(
@@ -128,6 +189,17 @@ async def put(
     return StoredObject(target.name, key, key_id, size, digest.hexdigest())
 
 
+async def seal_text(
+    db: Database, org_id: UUID, context: bytes, text: bytes
+) -> tuple[UUID | None, bytes]:
+    """Return the id of the key and the sealed text, or (None, text) without encryption."""
+    vault = db.resources.get(Vault)
+    if not vault.encrypt:
+        return None, text
+    key_id = await _sealing_key(db, org_id)
+    return key_id, crypto.seal(vault.keys[key_id], key_id, context, text)
+
+
 def _sealed(sealer: crypto.Sealer, text: bytes) -> Sequence[bytes]:
     return [sealer.header, sealer.update(text), sealer.finish()]
 
@@ -148,7 +220,7 @@ async def read(
         async for piece in source.get(stored.key, start, start + wanted):
             yield piece
         return
-    wrapping = await _opening_key(db, org_id, stored.key_id)
+    wrapping = await opening_key(db, org_id, stored.key_id)
     if wanted == 0 and stored.size:
         return
     span = crypto.span_of(start, wanted, stored.size)
@@ -198,10 +270,17 @@ async def delete(db: Database, stored: StoredObject) -> None:
     await db.resources.get(Vault).store(stored.store).delete(stored.key)
 
 
-async def delete_key(db: Database, key: str) -> None:
-    """Remove an object of the store that is written to, by its key alone."""
+async def delete_key(db: Database, key: str, *, store: str | None = None) -> None:
+    """Remove an object by its key, of the store that is written to unless one is named."""
     vault = db.resources.get(Vault)
-    await vault.store(vault.write_to).delete(key)
+    await vault.store(store or vault.write_to).delete(key)
+
+
+def store_names(where: Database | Session) -> list[str]:
+    """Return the names of all stores but the journals'; the one written to comes first."""
+    vault = _vault(where)
+    names = (name for name in vault.stores if name != JOURNAL)
+    return sorted(names, key=lambda name: (name != vault.write_to, name))
 
 
 async def list_objects(

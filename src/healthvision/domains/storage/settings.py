@@ -40,6 +40,11 @@ class StorageSettings(RoomSettings, room="storage"):
     s3_virtual_host: bool = Field(
         default=False, description="Bucket name in the host name instead of the path."
     )
+    shared: bool = Field(
+        default=False,
+        description="Whether a folder store lies on a disk that every host of the installation "
+        "has mounted (NFS or the like); else processes on two hosts are refused.",
+    )
     stores: dict[str, StoreConfig] = Field(
         default_factory=dict, description="Further stores by name, e.g. for near-line data."
     )
@@ -50,6 +55,11 @@ class StorageSettings(RoomSettings, room="storage"):
         default=None,
         description="Folder for temporary files without a name; empty: 'scratch' in data_dir.",
     )
+
+    @property
+    def one_host(self) -> bool:
+        """Whether the main store can be reached from one host only."""
+        return not self.shared and (not self.url or self.url.startswith(("file:", "memory:")))
 
     def main(self) -> StoreConfig:
         """Return the configuration of the store 'main'."""

@@ -13,6 +13,8 @@ from healthvision.domains.storage.remote import RemoteStore, memory_store, s3_st
 from healthvision.domains.storage.settings import StorageSettings, StoreConfig
 from healthvision.kernel.crypto import UrlSigner
 
+JOURNAL = "journal"
+
 
 @dataclass(slots=True)
 class Vault:
@@ -26,6 +28,7 @@ class Vault:
     signer: UrlSigner
     public_url: str
     scratch: Path
+    spool: Path  # the journals; also readable as the store JOURNAL
     keys: dict[UUID, bytes] = field(default_factory=dict)  # key id -> organisation key
     newest: dict[UUID, UUID] = field(default_factory=dict)  # organisation -> key id
 
@@ -51,10 +54,13 @@ def open_store(name: str, config: StoreConfig, data_dir: Path) -> ObjectStore:
     raise StoreUnavailable(f"HV_STORAGE_URL: unknown kind of store {url.scheme!r}")
 
 
-def open_stores(settings: StorageSettings, data_dir: Path) -> dict[str, ObjectStore]:
-    """Open all configured stores."""
+def open_stores(settings: StorageSettings, data_dir: Path, spool: Path) -> dict[str, ObjectStore]:
+    """Open all configured stores and the one of the journals."""
+    if JOURNAL in settings.stores:
+        raise StoreUnavailable("HV_STORAGE_STORES: the name 'journal' is taken")
     configs = {"main": settings.main(), **settings.stores}
     for role in (settings.write_to, settings.stage_in):
         if role not in configs:
             raise StoreUnavailable(f"HV_STORAGE_STORES has no store {role!r}")
-    return {name: open_store(name, config, data_dir) for name, config in configs.items()}
+    opened = {name: open_store(name, config, data_dir) for name, config in configs.items()}
+    return {**opened, JOURNAL: FolderStore(JOURNAL, spool)}

@@ -248,11 +248,19 @@ class _Values:
 
     def text(self, tag: str) -> str:
         """Return the first value as text, '' when absent."""
-        return next(iter(self.strings(tag)), "")
+        value = self._first(tag)
+        if type(value) is str:
+            return value
+        return "" if value is None else str(value)
+
+    def _first(self, tag: str) -> Any:
+        entry = self.json.get(tag)
+        values = None if entry is None else entry.get("Value")
+        return values[0] if values else None
 
     def name(self, tag: str) -> str:
         """Return a person name with its groups joined by '='."""
-        value = next(iter(self.json.get(tag, {}).get("Value", ())), None)
+        value = self._first(tag)
         if not isinstance(value, dict):
             return ""
         groups = [value.get(k, "") for k in ("Alphabetic", "Ideographic", "Phonetic")]
@@ -260,12 +268,12 @@ class _Values:
 
     def integer(self, tag: str) -> int | None:
         """Return the first value when it is a whole number."""
-        value = next(iter(self.json.get(tag, {}).get("Value", ())), None)
+        value = self._first(tag)
         return value if isinstance(value, int) else None
 
     def item(self, tag: str) -> "_Values":
         """Return the first item of a sequence, empty when absent."""
-        value = next(iter(self.json.get(tag, {}).get("Value", ())), None)
+        value = self._first(tag)
         return _Values(value if isinstance(value, dict) else {})
 
     def inline(self, tag: str) -> str:

@@ -32,6 +32,14 @@ _NUMBER = {
     "US": ("H", 2),
     "UV": ("Q", 8),
 }
+_ONE = {
+    (code, order == "<"): struct.Struct(order + code).unpack
+    for code, _ in _NUMBER.values()
+    for order in "<>"
+}
+_PLAIN_VR = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
+_SHORT = 1024  # bytes of values read without further looks
+_NO_CODECS = ["latin_1"]
 _SIGNED = {"US": "SS", "UL": "SL"}
 
 
@@ -70,7 +78,10 @@ class JsonBuilder:
                 continue
             if tag == 0x00080005:
                 codecs = self._codecs(buffer, element)
-            out[f"{tag:08X}"] = self._element(element, codecs, path)
+            if element.vr in _PLAIN_VR and 0 < element.length <= _SHORT and element.items is None:
+                out[f"{tag:08X}"] = _plain(element.vr, buffer, element.offset, element.length)
+            else:
+                out[f"{tag:08X}"] = self._element(element, codecs, path)
         return out
 
     def _codecs(self, buffer: Buffer, element: Element) -> list[str]:
@@ -126,6 +137,11 @@ class JsonBuilder:
 
     def _numbers(self, vr: str, raw: bytes) -> Json:
         code, size = _NUMBER[vr]
+        if len(raw) == size:
+            value = _ONE[code, self.tokens.little_endian](raw)[0]
+            if code in "fd" and not math.isfinite(value):
+                value = _not_finite(value)
+            return {"vr": vr, "Value": [value]}
         count, rest = divmod(len(raw), size)
         if rest:
             self.notes.append("value-length")
@@ -142,6 +158,19 @@ class JsonBuilder:
         pairs = struct.iter_unpack(f"{order}HH", raw[: len(raw) // 4 * 4])
         values = [f"{group:04X}{number:04X}" for group, number in pairs]
         return {"vr": "AT", "Value": values} if values else {"vr": "AT"}
+
+
+def _plain(vr: str, buffer: Buffer, offset: int, length: int) -> Json:
+    """Return the JSON of a short value whose characters need no character set."""
+    text = str(buffer[offset : offset + length], "latin_1")
+    if "\\" in text:
+        values = _texts(vr, text.encode("latin_1"), _NO_CODECS)
+        return {"vr": vr, "Value": values} if any(v is not None for v in values) else {"vr": vr}
+    part = text.strip(" \0")
+    if not part:
+        return {"vr": vr}
+    convert = _CONVERT.get(vr)
+    return {"vr": vr, "Value": [part if convert is None else convert(part)]}
 
 
 def _not_finite(value: float) -> str:

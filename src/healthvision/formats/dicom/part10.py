@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pydicom._dicom_dict import DicomDictionary
 
+from healthvision.formats.dicom.dictionary import vr_in_dictionary
 from healthvision.formats.dicom.errors import DicomRefused
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
@@ -35,6 +36,9 @@ _SHORT_VR = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split(),
 )
 _VR_NAME = {vr: vr.decode() for vr in _LONG_VR | _SHORT_VR}
+_SHORT_NAME = {vr: vr.decode() for vr in _SHORT_VR}
+_IMPLICIT_HEADER = struct.Struct("<HHI")
+_SHORT_HEADER = struct.Struct("<HH2sH")
 _ITEM, _ITEM_END, _SEQ_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z")
 _POLYGLOTS = (
@@ -240,25 +244,84 @@ def _read_elements(
     if depth > state.limits.depth:
         raise DicomRefused("depth", f"Sequences are nested deeper than {state.limits.depth}.")
     last = -1
+    run = _read_implicit_run if state.implicit else _read_short_run
+    plain = state.little
     while position < end:
+        if plain:
+            position, last = run(state, position, end, out, last)
+            if position >= end:
+                break
         if end - position < 8:
-            if depth == 0 and not any(bytes(state.buffer[position:end])):
-                state.notes.append("trailing-zeros")
-                return end
-            raise DicomRefused("structure", "The data set ends inside an element header.")
+            return _short_end(state, position, end, depth)
         if until and _tag_at(state, position) == until:
             return position + 8
         if depth == 0 and out and not any(bytes(state.buffer[position : position + 4])):
             return _trailing(state, position, end)
         position = _read_element(state, position, end, out, depth)
-        if out[-1].tag <= last:
-            if out[-1].tag == last:
-                raise DicomRefused("structure", "An attribute occurs twice.", field=name_of(last))
-            state.notes.append("tag-order")
+        _check_order(state, out[-1].tag, last)
         last = out[-1].tag
     if until:
         raise DicomRefused("structure", "A sequence or item is not closed.")
     return position
+
+
+def _check_order(state: _State, tag: int, last: int) -> None:
+    if tag == last:
+        raise DicomRefused("structure", "An attribute occurs twice.", field=name_of(last))
+    if tag < last:
+        state.notes.append("tag-order")
+
+
+def _short_end(state: _State, position: int, end: int, depth: int) -> int:
+    if depth == 0 and not any(bytes(state.buffer[position:end])):
+        state.notes.append("trailing-zeros")
+        return end
+    raise DicomRefused("structure", "The data set ends inside an element header.")
+
+
+def _read_short_run(
+    state: _State, position: int, end: int, out: list[Element], last: int
+) -> tuple[int, int]:
+    """Read elements as long as they are plain: Explicit VR Little Endian, 16-bit length, in order.
+
+    Returns the position of the first one that is not, for the careful way, and the last tag.
+    """
+    unpack, buffer, names = _SHORT_HEADER.unpack_from, state.buffer, _SHORT_NAME
+    count, most, stop = state.count, state.limits.elements, end - 8
+    while position <= stop and count < most:
+        group, number, raw, length = unpack(buffer, position)
+        vr = names.get(raw)
+        tag = (group << 16) | number
+        behind = position + 8 + length
+        if vr is None or tag <= last or group == 0xFFFE or behind > end:
+            break
+        out.append(Element(tag, vr, position + 8, length))
+        count += 1
+        position, last = behind, tag
+    state.count = count
+    return position, last
+
+
+def _read_implicit_run(
+    state: _State, position: int, end: int, out: list[Element], last: int
+) -> tuple[int, int]:
+    """Read plain elements of Implicit VR Little Endian as ``_read_short_run`` does."""
+    unpack, buffer = _IMPLICIT_HEADER.unpack_from, state.buffer
+    count, most, stop = state.count, state.limits.elements, end - 8
+    while position <= stop and count < most:
+        group, number, length = unpack(buffer, position)
+        tag = (group << 16) | number
+        behind = position + 8 + length
+        if tag <= last or group in (2, 0xFFFE) or behind > end:
+            break
+        vr = vr_in_dictionary(tag)
+        if vr == "SQ":
+            break
+        out.append(Element(tag, vr, position + 8, length))
+        count += 1
+        position, last = behind, tag
+    state.count = count
+    return position, last
 
 
 def _trailing(state: _State, position: int, end: int) -> int:
@@ -331,45 +394,6 @@ def _vr_and_length(
         vr = vr_in_dictionary(tag)
         vr = "UN" if vr == "SQ" else vr
     return vr, int(length), position + 12
-
-
-def vr_in_dictionary(tag: int) -> str:
-    """Return the VR of a tag in Implicit VR; 'UN' for private and unknown ones.
-
-    Where the dictionary allows several, the first is returned ('US or SS' is settled by Pixel
-    Representation when the value is read).
-    """
-    entry = DicomDictionary.get(tag)
-    if entry is not None:
-        vr = entry[0]
-        return "OW" if "OW" in vr else vr[:2] if vr != "NONE" else "UN"
-    if tag & 0xFFFF == 0:
-        return "UL"
-    group = tag >> 16
-    if group % 2 and 0x10 <= tag & 0xFFFF <= 0xFF:
-        return "LO"
-    if 0x6000 <= group <= 0x60FF or 0x5000 <= group <= 0x50FF:
-        base = 0x60000000 if group >= 0x6000 else 0x50000000
-        repeated = DicomDictionary.get(base | (tag & 0xFFFF)) or _REPEATERS.get(
-            base | (tag & 0xFFFF)
-        )
-        return repeated[0][:2] if repeated else "UN"
-    return "UN"
-
-
-_REPEATERS: dict[int, tuple[str]] = {
-    0x60000010: ("US",),
-    0x60000011: ("US",),
-    0x60000015: ("IS",),
-    0x60000022: ("LO",),
-    0x60000040: ("CS",),
-    0x60000050: ("SS",),
-    0x60000051: ("US",),
-    0x60000100: ("US",),
-    0x60000102: ("US",),
-    0x60001500: ("LO",),
-    0x60003000: ("OW",),
-}
 
 
 def _read_items(state: _State, position: int, end: int, depth: int) -> list[list[Element]]:

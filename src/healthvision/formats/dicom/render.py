@@ -2,22 +2,21 @@
 """A frame as a picture for people: window, VOI LUT, palette, colour, size (PS3.18 8.3.5)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from healthvision.clinical.volume import Array
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.geometry import frame_places
 from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.formats.dicom.jsonmodel import Json
+from healthvision.formats.dicom.painting import MAX_VIEWPORT, Look, paint
 from healthvision.formats.dicom.part10 import Buffer
-from healthvision.formats.dicom.picture import encode
+from healthvision.formats.dicom.picture import Media, encode
 from healthvision.formats.dicom.pixels import decode_frame, open_dataset
 
-Media = Literal["image/jpeg", "image/png"]
-MAX_VIEWPORT = 8192
+__all__ = ["MAX_VIEWPORT", "Media", "Rendering", "Window", "render_frame", "thumbnail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +30,47 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """How a frame is to be shown; ``viewport`` is the largest (width, height), None = as is."""
+    """How a frame is to be shown.
+
+    ``viewport``: the largest (width, height), None = as is. ``crop``: (left, top, width, height)
+    in pixels of the stored picture; a negative width or height mirrors. ``annotate``: 'patient'
+    and 'technique' are burnt into the copy that goes out.
+    """
 
     window: Window | None = None
     viewport: tuple[int, int] | None = None
     quality: int = 90
     media: Media = "image/jpeg"
+    crop: tuple[int, int, int, int] | None = None
+    annotate: tuple[str, ...] = ()
+
+    @property
+    def look(self) -> Look:
+        """Return what happens to a picture that is already in screen values."""
+        return Look(self.viewport, self.crop, self.annotate)
 
 
 def render_frame(
     data: Buffer, header: InstanceHeader, *, frame: int = 0, how: Rendering | None = None
 ) -> bytes:
-    """Return frame ``frame`` (from 0) of a Part 10 object as JPEG or PNG bytes.
+    """Return frame ``frame`` (from 0) of a Part 10 object as JPEG, PNG or GIF bytes.
 
     ``how.window`` wins over the object's window, that over its VOI LUT sequence, that over the
     range of the values. Raises DicomRefused ('no-pixels', 'decode', 'frame-number') and
     ValueError for a viewport or quality out of range.
     """
     how = how or Rendering()
+    return encode(picture_of(data, header, frame, how), how.media, quality=how.quality)
+
+
+def picture_of(data: Buffer, header: InstanceHeader, frame: int, how: Rendering) -> Array:
+    """Return one frame as it is shown: uint8 (rows, columns) or (rows, columns, 3).
+
+    Raises as ``render_frame``.
+    """
     _check(how)
     pixels = decode_frame(data, header, frame)
-    return encode(
-        _fit(to_display(pixels, data, header, frame, how.window), how),
-        how.media,
-        quality=how.quality,
-    )
+    return paint(to_display(pixels, data, header, frame, how.window), header, how.look)
 
 
 def thumbnail(data: Buffer, header: InstanceHeader, *, size: int = 128) -> bytes:
@@ -224,14 +239,3 @@ def _to_bytes(pixels: Array, header: InstanceHeader) -> Array:
 
 def _bytes_of(pixels: Array) -> Array:
     return pixels[..., :3].clip(0, 255).astype(np.uint8)
-
-
-def _fit(picture: Array, how: Rendering) -> Array:
-    """Shrink or grow to the viewport, keeping the aspect ratio."""
-    if how.viewport is None:
-        return picture
-    rows, columns = picture.shape[:2]
-    scale = min(how.viewport[0] / columns, how.viewport[1] / rows)
-    size = max(1, round(columns * scale)), max(1, round(rows * scale))
-    resized = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(resized)

@@ -38,6 +38,7 @@ COLUMNS = (
     "confidence_low",
     "confidence_high",
     "evidence_level",
+    "exam_categories",
 )
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -87,10 +88,12 @@ def _rows(result: Result) -> Iterator[list[Cell]]:
         None if reason is None else reason.en,
         result.verification.value,
     ]
+    exam = "; ".join(f"{c.guideline}: {c.value}" for c in result.categories)
     if not result.findings:
-        yield head + [None] * (len(COLUMNS) - len(head) - 1) + [result.evidence_level.value]
+        gap: list[Cell] = [None] * (len(COLUMNS) - len(head) - 2)
+        yield [*head, *gap, result.evidence_level.value, exam]
     for finding in result.findings:
-        yield head + _finding(finding)
+        yield [*head, *_finding(finding), exam]
 
 
 def _finding(finding: Finding) -> list[Cell]:

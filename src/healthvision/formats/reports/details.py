@@ -11,6 +11,7 @@ from healthvision.clinical.result import (
     Interval,
     Location,
     Measurement,
+    Risk,
     RuleStep,
 )
 from healthvision.formats.reports.words import GUIDELINES, LABELS, Speech, category_words
@@ -123,6 +124,26 @@ def bars(contributions: Sequence[Contribution], speech: Speech) -> tuple[tuple[B
         for c in ordered[:MAX_BARS]
     )
     return shown, max(0, len(ordered) - MAX_BARS)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskView:
+    """A risk model with its range, and below it what is not known and whom it was made for."""
+
+    name: str
+    value: str
+    notes: Lines
+
+
+def risk_view(risk: Risk, speech: Speech) -> RiskView:
+    """Return a risk in words; a range names the inputs that are missing."""
+    value = percent(risk.low)
+    notes = []
+    if risk.missing:
+        value = f"{value}–{percent(risk.high)} ({speech.label('risk-range')})"
+        notes.append(f"{speech.label('not-known')}: {', '.join(map(speech.short, risk.missing))}")
+    notes.append(f"{speech.label('made-for')}: {speech.short(risk.population)}")
+    return RiskView(speech.short(risk.title), value, tuple(notes))
 
 
 def category_view(category: Category, speech: Speech) -> CategoryView:

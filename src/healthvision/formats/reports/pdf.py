@@ -30,6 +30,7 @@ from healthvision.formats.reports.words import Language, ReportInputError, Speec
 Story = list[Flowable]
 
 MAX_IMAGE_PIXELS = 40_000_000
+LEADING = 2  # key images on the first page
 
 
 def render_pdf(
@@ -49,6 +50,7 @@ def render_pdf(
     view = build_view(result, speech, image_names=tuple(key_images), patient_name=patient_name)
     look.characters()
     story = _head(view, speech)
+    story += _pictures(view.images[:LEADING], key_images, speech, 62 * mm)
     story += findings_table(view, speech)
     story += _study_measures(view, speech)
     story += _negatives(view, speech)
@@ -124,7 +126,14 @@ def _head(view: ReportView, speech: Speech) -> Story:
         lines += [para(line, 8, color=look.GREY, limit=600) for line in alert.remedy]
         story += box(lines, failed=alert.failed)
     story += [*fact_table(view.facts), *heading(speech.label("summary"))]
-    return story + [para(line, 9.5, after=2) for line in view.summary]
+    story += [para(line, 9.5, after=2) for line in view.summary]
+    for category in view.categories:
+        text = f"{speech.label('exam-category')} · {category.name}: {category.value}"
+        story.append(para(text, 10.5, color=look.BRAND, before=3, bold=True))
+        story += [para(line, 8.4, limit=1000) for line in category.management]
+        for assumed in category.assumptions:
+            story += [para(line, 7.8, color=look.AMBER, limit=1000) for line in assumed]
+    return [*story, Spacer(1, 4)]
 
 
 def _study_measures(view: ReportView, speech: Speech) -> Story:
@@ -147,18 +156,33 @@ def _negatives(view: ReportView, speech: Speech) -> Story:
 
 
 def _images(images: Sequence[ImageView], pixels: Mapping[str, bytes], speech: Speech) -> Story:
-    if not images:
+    """Return the key images that are not on the first page, under a heading."""
+    rest = images[LEADING:]
+    if not rest:
         return []
-    width, height = 87 * mm, 87 * mm
+    side = 87 * mm
+    head: Story = [CondPageBreak(side + 30 * mm), *heading(speech.label("key-images"))]
+    return head + _pictures(rest, pixels, speech, side, first=LEADING + 1)
+
+
+def _pictures(
+    images: Sequence[ImageView],
+    pixels: Mapping[str, bytes],
+    speech: Speech,
+    side: float,
+    *,
+    first: int = 1,
+) -> Story:
+    """Return key images two to a row, each in a square of ``side`` points, with captions."""
     cells = [
         [
-            _picture(image.name, pixels[image.name], width, height),
+            _picture(image.name, pixels[image.name], side, side),
             Spacer(1, 3),
             *cell([f"{speech.label('image')} {i}: {image.caption}"], 7.6),
         ]
-        for i, image in enumerate(images, 1)
+        for i, image in enumerate(images, first)
     ]
-    story: Story = [CondPageBreak(height + 30 * mm), *heading(speech.label("key-images"))]
+    story: Story = []
     for start in range(0, len(cells), 2):
         row = cells[start : start + 2]
         row += [[]] * (2 - len(row))

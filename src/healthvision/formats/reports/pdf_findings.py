@@ -63,6 +63,10 @@ def _one(finding: FindingView, speech: Speech) -> Story:
     story.append(para(f"{speech.label('why')} ({finding.why_method})", 7.6, color=look.GREY))
     story += [para(line, 8.8) for line in finding.why]
     story += _bars(finding, speech)
+    for risk in finding.risks:
+        text = f"{speech.label('risk')} · {risk.name}: {risk.value}"
+        story.append(para(text, 8.8, before=3, bold=True))
+        story += [para(line, 7.8, color=look.GREY) for line in risk.notes]
     for category in finding.categories:
         story += _category(category, speech)
     return story

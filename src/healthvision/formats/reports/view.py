@@ -8,10 +8,12 @@ from healthvision.clinical.result import Gate, GateOutcome, Measurement, Overlay
 from healthvision.formats.reports.details import (
     Bar,
     CategoryView,
+    RiskView,
     bars,
     category_view,
     confidence_lines,
     measure_text,
+    risk_view,
     where_lines,
 )
 from healthvision.formats.reports.provenance import Fact, provenance, study_facts
@@ -63,6 +65,7 @@ class FindingView:
     bars: tuple[Bar, ...]
     bars_left_out: int
     categories: tuple[CategoryView, ...]
+    risks: tuple[RiskView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class ReportView:
     abstained: Lines
     alerts: tuple[AlertView, ...]
     summary: Lines
+    categories: tuple[CategoryView, ...]
     findings: tuple[FindingView, ...]
     measures: tuple[MeasureView, ...]
     negatives: tuple[NegativeView, ...]
@@ -119,6 +123,7 @@ def build_view(
         abstained=() if result.abstained_reason is None else speech.long(result.abstained_reason),
         alerts=_alerts(result, speech),
         summary=speech.long(result.summary),
+        categories=tuple(category_view(c, speech) for c in result.categories),
         findings=tuple(
             _finding(finding, number, speech) for number, finding in enumerate(result.findings, 1)
         ),
@@ -216,6 +221,7 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         bars=shown,
         bars_left_out=left_out,
         categories=tuple(category_view(c, speech) for c in finding.categories),
+        risks=tuple(risk_view(r, speech) for r in finding.risks),
     )
 
 

@@ -1,21 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the OpenAPI document says about the DICOMweb operations."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from healthvision.interfaces.dicomweb.negotiation import (
     DICOM,
     DICOM_JSON,
     FRAME_MEDIA,
+    GIF,
+    HTML,
     JPEG,
+    MP4,
     MULTIPART,
     OCTETS,
+    PDF,
     PNG,
+    ZIP,
 )
 from healthvision.kernel.http import COMMON_RESPONSES
 from healthvision.kernel.schemas import ProblemDocument
 
 Responses = dict[int | str, dict[str, Any]]
+
+
+class Described(TypedDict):
+    """What a route says about itself."""
+
+    responses: Responses
+    openapi_extra: dict[str, Any]
+
 
 BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 DATA_SET: dict[str, Any] = {"schema": {"type": "object", "additionalProperties": True}}
@@ -44,11 +57,19 @@ SEARCH: Responses = {
         "content": _JSON_SETS,
         "headers": {
             "X-Total-Count": {
-                "description": "Number of all matches",
+                "description": "Number of all matches, or at least so many",
                 "schema": {"type": "integer"},
             },
+            "X-Total-Count-Relation": {
+                "description": "'eq': the number is exact; 'gte': not all were counted",
+                "schema": {"type": "string", "enum": ["eq", "gte"]},
+            },
+            "Link": {
+                "description": "rel=next: the following page, by keys",
+                "schema": {"type": "string"},
+            },
             "Warning": {
-                "description": "299: more matches than were returned",
+                "description": "299: more matches than were returned, or keys not searched by",
                 "schema": {"type": "string"},
             },
         },
@@ -56,7 +77,10 @@ SEARCH: Responses = {
     **_READ,
 }
 INSTANCES: Responses = {
-    200: {"description": "The instances", "content": {MULTIPART: BINARY, DICOM: BINARY}},
+    200: {
+        "description": "The instances",
+        "content": {MULTIPART: BINARY, DICOM: BINARY, ZIP: BINARY},
+    },
     **_READ,
     **_RANGE,
 }
@@ -68,7 +92,10 @@ BULK: Responses = {
 }
 METADATA: Responses = {200: {"description": "The metadata", "content": _JSON_SETS}, **_READ}
 PICTURE: Responses = {
-    200: {"description": "The picture", "content": {JPEG: BINARY, PNG: BINARY}},
+    200: {
+        "description": "The picture, film or document",
+        "content": {k: BINARY for k in (JPEG, PNG, GIF, MP4, PDF, HTML, MULTIPART)},
+    },
     **_READ,
 }
 DELETE: Responses = {
@@ -93,8 +120,10 @@ STORE_BODY: dict[str, Any] = {
         "required": True,
         "content": {
             f'{MULTIPART}; type="{DICOM}"': BINARY,
+            f'{MULTIPART}; type="{DICOM_JSON}"': BINARY,
             DICOM: BINARY,
             OCTETS: BINARY,
+            ZIP: BINARY,
         },
     }
 }
@@ -112,6 +141,8 @@ _WINDOW = {
     "pattern": r"^-?\d{1,5},[1-9]\d{0,4}(,(linear|linear-exact|sigmoid))?$",
 }
 _SIZE = {"type": "string", "pattern": r"^[1-9]\d{0,2},[1-9]\d{0,2}$", "examples": ["512,512"]}
+_NOTES = {"type": "string", "enum": ["patient", "technique"]}
+_PROFILES = {"type": "string", "enum": ["no", "srgb"]}
 _SKIP = {"type": "integer", "minimum": 0, "maximum": 10**7}
 SEARCH_PARAMETERS: dict[str, Any] = {
     "parameters": [
@@ -128,7 +159,11 @@ SEARCH_PARAMETERS: dict[str, Any] = {
 }
 _PICTURE = [
     _query("window", "center,width[,linear|linear-exact|sigmoid]", _WINDOW),
-    _query("viewport", "width,height in pixels; the aspect ratio is kept", _SIZE),
+    _query("viewport", "width,height in pixels[,left,top,width,height of the region]", _SIZE),
+    _query(
+        "annotation", "Written on the picture", {"type": "string", "enum": ["patient", "technique"]}
+    ),
+    _query("iccprofile", "Colours go out as sRGB", {"type": "string", "enum": ["no", "srgb"]}),
     _query("quality", "JPEG quality", {"type": "integer", "minimum": 1, "maximum": 100}),
 ]
 
@@ -138,7 +173,7 @@ def _accept(*media: str) -> dict[str, Any]:
     return _query("accept", text, {"type": "string", "enum": list(media)})
 
 
-PICTURE_PARAMETERS: dict[str, Any] = {"parameters": [*_PICTURE, _accept(JPEG, PNG)]}
+PICTURE_PARAMETERS: dict[str, Any] = {"parameters": [*_PICTURE, _accept(JPEG, PNG, GIF)]}
 ACCEPT_INSTANCES: dict[str, Any] = {"parameters": [_accept(f'{MULTIPART}; type="{DICOM}"')]}
 ACCEPT_INSTANCE: dict[str, Any] = {
     "parameters": [_accept(f'{MULTIPART}; type="{DICOM}"', DICOM, f"{DICOM}; transfer-syntax=*")]

@@ -56,6 +56,7 @@ class PartReader:
     chunks: AsyncIterator[bytes]
     boundary: str
     _buffer: bytes = b""
+    _at: int = 0  # what comes before was read
     _started: bool = False
     _in_body: bool = False
     _closed: bool = False
@@ -80,55 +81,66 @@ class PartReader:
         self._in_body = True
         return head
 
+    def ready_body(self) -> bytes | None:
+        """Return the whole body of the current part when all of it was received, and step on."""
+        at = self._buffer.find(self._mark, self._at) if self._in_body else -1
+        if at < 0:
+            return None
+        found, self._at = self._buffer[self._at : at], at + len(self._mark)
+        self._in_body = False
+        return found
+
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the bytes of the current part up to its boundary."""
         while self._in_body:
-            at = self._buffer.find(self._mark)
-            if at >= 0:
-                found, self._buffer = self._buffer[:at], self._buffer[at + len(self._mark) :]
-                self._in_body = False
+            found = self.ready_body()
+            if found is not None:
                 if found:
                     yield found
                 return
-            keep = len(self._mark) - 1
-            if len(self._buffer) > keep:
-                ready, self._buffer = self._buffer[:-keep], self._buffer[-keep:]
+            end = len(self._buffer) - len(self._mark) + 1
+            if end > self._at:
+                ready, self._at = self._buffer[self._at : end], end
                 yield ready
             await self._fill()
 
     async def _fill(self) -> None:
         async for chunk in self.chunks:
             if chunk:
-                self._buffer += chunk
+                rest, self._at = self._buffer[self._at :], 0
+                self._buffer = rest + chunk
                 return
         raise BadMultipart("the body ends before its closing boundary")
 
     async def _at_close(self) -> bool:
         """Tell whether the delimiter just read is the closing one; else step over its line."""
-        while len(self._buffer) < 2:
+        while len(self._buffer) - self._at < 2:
             await self._fill()
-        if self._buffer.startswith(b"--"):
+        if self._buffer.startswith(b"--", self._at):
             self._closed = True
             return True
-        while (end := self._buffer.find(_CRLF)) < 0:
-            if len(self._buffer) > MAX_PART_HEADER:
+        while (end := self._buffer.find(_CRLF, self._at)) < 0:
+            if len(self._buffer) - self._at > MAX_PART_HEADER:
                 raise BadMultipart("a boundary line does not end")
             await self._fill()
-        if self._buffer[:end].strip(b" \t"):
+        if self._buffer[self._at : end].strip(b" \t"):
             raise BadMultipart("text follows a boundary on its line")
-        self._buffer = self._buffer[end + 2 :]
+        self._at = end + 2
         return False
 
     async def _head(self) -> PartHead:
-        while not self._buffer.startswith(_CRLF) and (b"\r\n\r\n" not in self._buffer):
-            if len(self._buffer) > MAX_PART_HEADER:
+        while (end := self._head_end()) < 0:
+            if len(self._buffer) - self._at > MAX_PART_HEADER:
                 raise BadMultipart(f"the header of a part is over {MAX_PART_HEADER} bytes")
             await self._fill()
-        if self._buffer.startswith(_CRLF):
-            self._buffer = self._buffer[2:]
-            return PartHead({})
-        raw, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        return PartHead(_fields(raw))
+        raw, self._at = self._buffer[self._at : end], end + 4 if end > self._at else end + 2
+        return PartHead(_fields(raw)) if raw else PartHead({})
+
+    def _head_end(self) -> int:
+        """Return where the fields of a header end, -1 when the rest has not come yet."""
+        if self._buffer.startswith(_CRLF, self._at):
+            return self._at
+        return self._buffer.find(b"\r\n\r\n", self._at)
 
 
 def _fields(raw: bytes) -> dict[str, str]:

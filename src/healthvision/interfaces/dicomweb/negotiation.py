@@ -3,14 +3,17 @@
 
 | Resource  | Forms offered, first = when the caller takes anything                              |
 |-----------|------------------------------------------------------------------------------------|
-| instances | multipart application/dicom; single application/dicom when it is one instance     |
-| frames    | multipart application/octet-stream; single when it is one frame; image/* as stored |
+| instances | multipart application/dicom; single when it is one instance; application/zip       |
+| frames    | multipart application/octet-stream; single when it is one frame; image/*           |
 | bulk data | multipart application/octet-stream; single application/octet-stream                |
 | metadata  | application/dicom+json (also asked as application/json)                            |
-| rendered  | image/jpeg, image/png                                                              |
+| rendered  | image/jpeg, image/png, image/gif (moving when there are many frames), video/mp4;   |
+|           | documents: application/pdf, text/html                                              |
 
 Transfer syntax: ``*`` gives what is stored; none named gives Explicit VR Little Endian for
-compressed objects and what is stored for others; a UID gives that one, if it can be made.
+compressed objects and what is stored for others; a UID gives that one when it is stored or in
+``TARGETS``. Objects without pixels are never compressed. An image type without a transfer syntax
+means its lossless one (PS3.18 table 8.7.3-5); JPEG is made with loss only when asked by its UID.
 """
 
 from collections.abc import Sequence
@@ -18,16 +21,20 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from healthvision.formats.dicom.transcoding import TARGETS
 from healthvision.interfaces.dicomweb.media import MediaType, first_match, matches, parse_accept
 from healthvision.kernel.errors import NotAcceptable
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 OCTETS = "application/octet-stream"
-JPEG, PNG = "image/jpeg", "image/png"
+JPEG, PNG, GIF, MP4 = "image/jpeg", "image/png", "image/gif", "video/mp4"
+PDF, HTML = "application/pdf", "text/html"
+ZIP = "application/zip"
 MULTIPART = "multipart/related"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
 IMPLICIT_LE = "1.2.840.10008.1.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 ANY = "*"
 
 # Media type of one frame as it is stored (PS3.18 table 8.7.3-5).
@@ -54,7 +61,15 @@ FRAME_MEDIA = {
     "1.2.840.10008.1.2.4.105": "video/mp4",
     "1.2.840.10008.1.2.4.106": "video/mp4",
 }
-RENDERED = (JPEG, PNG)
+# What frames are coded in when an image type is named without a transfer syntax.
+MADE_MEDIA = {
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+}
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+RENDERED = (JPEG, PNG, GIF, MP4)
 _JSON_NAMES = (DICOM_JSON, "application/json")
 
 
@@ -77,13 +92,15 @@ def forms_for_instances(accepted: Sequence[MediaType], *, one: bool) -> list[For
     """Return the forms in which whole instances may go out, best first; raises NotAcceptable."""
     forms = []
     for wanted in accepted:
-        if wanted.name == DICOM:
+        if wanted.name == ZIP:
+            forms.append(Form(ZIP, False, wanted.transfer_syntax or ANY))
+        elif wanted.name == DICOM:
             if one:
                 forms.append(Form(DICOM, False, wanted.transfer_syntax))
         elif matches(wanted.name, MULTIPART) and wanted.part in ("", DICOM, "*/*"):
             forms.append(Form(DICOM, True, wanted.transfer_syntax))
     if not forms:
-        raise NotAcceptable(_hint([f'{MULTIPART}; type="{DICOM}"', *([DICOM] if one else [])]))
+        raise NotAcceptable(_hint([f'{MULTIPART}; type="{DICOM}"', *([DICOM] if one else []), ZIP]))
     return forms
 
 
@@ -126,7 +143,7 @@ def json_kind(accepted: Sequence[MediaType]) -> str:
 
 
 def rendered_kind(accepted: Sequence[MediaType]) -> str:
-    """Return image/jpeg or image/png; raises NotAcceptable."""
+    """Return the kind of a picture: one of ``RENDERED``; raises NotAcceptable."""
     found = first_match(accepted, RENDERED)
     if found is None:
         raise NotAcceptable(_hint(RENDERED))
@@ -136,8 +153,8 @@ def rendered_kind(accepted: Sequence[MediaType]) -> str:
 def frame_form(forms: Sequence[Form], stored_syntax: str) -> Form:
     """Return the first form in which frames of one stored transfer syntax can go out.
 
-    octet-stream: '' or an uncompressed UID means decoded, '*' or the stored UID as stored.
-    image types only as stored. Raises NotAcceptable.
+    octet-stream: '' or an uncompressed UID means decoded, '*' or the stored UID as stored, one of
+    ``TARGETS`` coded anew; image types as stored or coded anew. Raises NotAcceptable.
     """
     for form in forms:
         if form.kind == OCTETS:
@@ -149,21 +166,43 @@ def frame_form(forms: Sequence[Form], stored_syntax: str) -> Form:
             stored_syntax,
         ):
             return Form(FRAME_MEDIA[stored_syntax], form.multipart, stored_syntax)
+    for form in forms:  # only then is anything coded anew
+        if made := _made(form):
+            return Form(form.kind, form.multipart, made)
     raise NotAcceptable(
         f"the frames are stored as {stored_syntax}; ask for that transfer syntax, "
-        f"'*' or {EXPLICIT_LE}"
+        f"'*', {EXPLICIT_LE} or one of {', '.join(sorted(MADE_MEDIA.values()))}"
     )
 
 
-def instance_syntax(form: Form, stored_syntax: str, *, compressed: bool) -> str:
-    """Return the transfer syntax in which one stored instance goes out; raises NotAcceptable."""
+def _made(form: Form) -> str:
+    """Return the transfer syntax in which frames of a form are coded anew, or ''."""
+    if form.kind == OCTETS:
+        return form.transfer_syntax if form.transfer_syntax in TARGETS - {DEFLATED} else ""
+    usual = MADE_MEDIA.get(form.kind, "")
+    if usual and form.transfer_syntax in ("", usual):
+        return usual
+    asked = form.kind == JPEG and form.transfer_syntax == JPEG_BASELINE
+    return JPEG_BASELINE if asked else ""
+
+
+def instance_syntax(
+    form: Form, stored_syntax: str, *, compressed: bool, pixels: bool = True
+) -> str:
+    """Return the transfer syntax in which one stored instance goes out; raises NotAcceptable.
+
+    ``pixels``: whether it has any; without, it is not compressed.
+    """
     wanted = form.transfer_syntax
     if wanted in (ANY, stored_syntax) or (not wanted and not compressed):
         return stored_syntax
     if wanted in ("", EXPLICIT_LE):
         return EXPLICIT_LE
+    if wanted in TARGETS:
+        return wanted if pixels else EXPLICIT_LE
     raise NotAcceptable(
-        f"an instance is stored as {stored_syntax} and is given as that, as '*' or as {EXPLICIT_LE}"
+        f"an instance is stored as {stored_syntax} and is given as that, as '*' or as one of "
+        + ", ".join(sorted(TARGETS))
     )
 
 

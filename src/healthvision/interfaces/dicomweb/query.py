@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QIDO-RS parameters (PS3.18 8.3.4) into an ``ArchiveQuery``."""
+"""QIDO-RS parameters (PS3.18 8.3.4) into an ``ArchiveQuery``.
+
+A name that is no attribute or a value outside its syntax is an error (400); an attribute that is
+no search key of the level is left out, and the answer's Warning header says so.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +18,8 @@ from healthvision.kernel.errors import Malformed
 MAX_RESULTS = 5000
 MAX_OFFSET = 10_000_000
 _HEX = re.compile(r"[0-9A-Fa-f]{8}\Z")
-_CONTROL = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "cursor"})
+_SWITCHES = frozenset({"fuzzymatching", "emptyvaluematching", "multiplevaluematching"})
+_CONTROL = _SWITCHES | {"limit", "offset", "includefield", "accept", "cursor"}
 
 
 class UnknownAttribute(Malformed):
@@ -31,16 +36,27 @@ class BadParameter(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class QidoRequest:
-    """A search as it came: ``fields`` are tags asked for by includefield; ``everything`` = all."""
+    """A search as it came.
+
+    ``fields``: tags asked for by includefield; ``everything``: all of them; ``ignored``:
+    keywords that are no search keys of the level.
+    """
 
     query: ArchiveQuery
     fields: frozenset[str]
     everything: bool
+    ignored: tuple[str, ...] = ()
 
 
-def parse_query(parameters: Sequence[tuple[str, str]]) -> QidoRequest:
-    """Read the query parameters of a search; raises UnknownAttribute or BadParameter."""
+def parse_query(
+    parameters: Sequence[tuple[str, str]], knows: Callable[[str], bool] | None = None
+) -> QidoRequest:
+    """Read the query parameters of a search; raises UnknownAttribute or BadParameter.
+
+    ``knows``: tells whether a keyword or path is a search key; None: all are.
+    """
     filters: dict[str, str] = {}
+    ignored: list[str] = []
     fields: set[str] = set()
     query = ArchiveQuery(limit=MAX_RESULTS, with_total=True)
     for name, value in parameters:
@@ -48,15 +64,26 @@ def parse_query(parameters: Sequence[tuple[str, str]]) -> QidoRequest:
             raise BadParameter(f"{name[:40]}: holds a zero byte", parameter=name[:64])
         if name.lower() not in _CONTROL:
             key = attribute(name)
-            filters[key] = f"{filters[key]},{value}" if key in filters else value
+            if knows is None or knows(key):
+                filters[key] = _joined(key, filters.get(key), value)
+            else:
+                ignored.append(key)
         elif name.lower() == "includefield":
             fields.update(value.split(","))
         else:
             query = _control(query, name.lower(), value)
     wanted = {f.strip() for f in fields if f.strip()}
-    everything = bool(wanted & {"all", "All", "ALL"})
+    everything = any(f.lower() == "all" for f in wanted)
     tags = frozenset(tag_of(f) for f in wanted if f.lower() != "all")
-    return QidoRequest(replace(query, filters=filters), tags, everything)
+    return QidoRequest(replace(query, filters=filters), tags, everything, tuple(ignored))
+
+
+def _joined(key: str, before: str | None, value: str) -> str:
+    """Return the values of a key that came several times as one list of values."""
+    if before is None:
+        return value
+    is_uid = dictionary_VR(_tag(key.rsplit(".", 1)[-1], key)) == "UI"
+    return f"{before},{value}" if is_uid else f"{before}\\{value}"
 
 
 def attribute(name: str) -> str:
@@ -82,10 +109,10 @@ def _control(query: ArchiveQuery, name: str, value: str) -> ArchiveQuery:
         return replace(query, limit=min(_count(name, value), MAX_RESULTS))
     if name == "offset":
         return replace(query, offset=_count(name, value))
-    if name == "fuzzymatching":
+    if name in _SWITCHES:
         if value.lower() not in ("true", "false"):
-            raise BadParameter("fuzzymatching must be true or false", parameter=name)
-        return replace(query, fuzzy=value.lower() == "true")
+            raise BadParameter(f"{name} must be true or false", parameter=name)
+        return replace(query, fuzzy=value.lower() == "true") if name == "fuzzymatching" else query
     if name == "cursor":
         return replace(query, cursor=value)
     return query
@@ -97,19 +124,22 @@ def _count(name: str, value: str) -> int:
     return int(value)
 
 
-def with_requested(
-    document: dict[str, Any], request: QidoRequest, required: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Return a match with an empty entry for each attribute it lacks and was to have.
+def shown_tags(request: QidoRequest, required: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the entries, without a value, of attributes that every match is to have.
 
     These are the included and matched ones, so that a caller sees that they have no value, and
     ``required``, tags that every answer of the level has (PS3.18 10.6.3.3).
     """
     asked = {*request.fields, *required, *(tag_of(key) for key in request.query.filters)}
-    missing = [tag for tag in asked if tag not in document]
-    if not missing:
-        return document
-    return dict(sorted([*document.items(), *((tag, {"vr": _vr(tag)}) for tag in missing)]))
+    return [(tag, {"vr": _vr(tag)}) for tag in sorted(asked)]
+
+
+def with_requested(
+    document: dict[str, Any], request: QidoRequest, required: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return a match with an empty entry for each attribute it lacks and was to have."""
+    missing = [(t, empty) for t, empty in shown_tags(request, required) if t not in document]
+    return dict(sorted([*document.items(), *missing])) if missing else document
 
 
 def _vr(tag: str) -> str:

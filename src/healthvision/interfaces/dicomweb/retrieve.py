@@ -7,12 +7,9 @@ objects give an error and not half an answer.
 """
 
 import asyncio
-import functools
-import mmap
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from starlette.requests import Request
@@ -21,34 +18,25 @@ from starlette.responses import Response, StreamingResponse
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import InstanceRef
 from healthvision.domains.audit import service as audit
-from healthvision.domains.spaces import service as spaces
-from healthvision.formats.dicom.errors import DicomRefused
-from healthvision.formats.dicom.header import read_header
-from healthvision.formats.dicom.render import Rendering, render_frame
+from healthvision.formats.dicom.transcoding import TARGETS, inflated_value
 from healthvision.interfaces.dicomweb import negotiation as agree
-from healthvision.interfaces.dicomweb.metadata import instance_url, to_json, with_bulk_uris
+from healthvision.interfaces.dicomweb.metadata import instance_url
 from healthvision.interfaces.dicomweb.multipart import OutPart, PartWriter
 from healthvision.interfaces.dicomweb.query import BadParameter
 from healthvision.interfaces.dicomweb.ranges import span_of
-from healthvision.interfaces.dicomweb.transcode import (
-    CannotDecode,
-    frame_as_explicit,
-    inflated_value,
-    to_explicit,
-)
-from healthvision.kernel.apart import ChildLost, ChildProcesses
+from healthvision.interfaces.dicomweb.transcode import decoders_of, frame_as, object_as
+from healthvision.interfaces.dicomweb.zipping import zipped
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import NotAcceptable, NotFound
 from healthvision.kernel.http import database_of
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
 
-T = TypeVar("T")
 MAX_FRAMES = 10_000  # frames named in one request
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 PIXELS = "7FE00010"
-_WHOLE_BYTES = 4 << 20  # up to this an object is read whole for one picture
-_DECODERS = 2  # decoding jobs of this process at the same time
+_MANY = 100  # documents put together in a thread
+_JOIN_BYTES = 256 << 10  # a piece up to this size leaves together with its part's header
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,60 +50,19 @@ class Target:
     series: str | None = None
     sop: str | None = None
 
+    @property
+    def wanted(self) -> archive.Wanted:
+        """Return what the archive is asked for."""
+        return archive.Wanted(self.space, self.study, self.series, self.sop)
+
     async def refs(self) -> tuple[UUID, list[InstanceRef]]:
         """Return the space's id and the instances; raises SpaceNotFound or StudyNotFound."""
-        async with self.db.reading() as session:
-            space = await spaces.get(session, self.actor, self.space)
-            found = await archive.locate(
-                session, self.actor, space.id, self.study, self.series, self.sop
-            )
-        return space.id, found
+        place, found = await archive.find_refs(self.db, self.actor, self.wanted)
+        return place.space_id, found
 
     async def record(self, space_id: UUID, refs: Sequence[InstanceRef]) -> None:
         """Write the audit row; raises AuditUnavailable, and then nothing may be answered."""
         await archive.record_access(self.db, self.actor, refs, space_id=space_id)
-
-    async def record_metadata(self, space_id: UUID, refs: Sequence[InstanceRef]) -> None:
-        """Write the audit row of a read of attributes; raises AuditUnavailable."""
-        await audit.record_read(
-            self.db,
-            self.actor,
-            "archive.metadata_read",
-            refs[0].study_id,
-            kind="study",
-            patient_id=refs[0].patient_ref,
-            space_id=space_id,
-            detail={"instances": len(refs)},
-        )
-
-
-class Decoders:
-    """Lets few decoding jobs run at once: in a thread, or apart when a decoder in C is at work."""
-
-    def __init__(self) -> None:
-        self._gate = asyncio.Semaphore(_DECODERS)
-        self._children = ChildProcesses(_DECODERS)
-
-    async def run(self, function: Callable[..., T], *arguments: object, apart: bool = False) -> T:
-        """Run a function that takes processor time and memory.
-
-        ``apart``: in a child process, since some decoders end their process on damaged input.
-        Raises CannotDecode.
-        """
-        if apart:
-            try:
-                return await self._children.run(function, *arguments)
-            except ChildLost as lost:
-                raise CannotDecode(lost.detail) from None
-        async with self._gate:
-            return await asyncio.to_thread(functools.partial(function, *arguments))
-
-
-def decoders_of(db: Database) -> Decoders:
-    """Return the process's gate for decoding."""
-    if not db.resources.has(Decoders):
-        db.resources.put(Decoders, Decoders())
-    return db.resources.get(Decoders)
 
 
 def root_of(request: Request, space: str) -> str:
@@ -143,21 +90,59 @@ async def streamed(
 
 
 async def instances(request: Request, target: Target) -> Response:
-    """Return whole instances: multipart, or one alone as application/dicom with Range."""
+    """Return whole instances: multipart, a zip, or one alone as application/dicom with Range."""
     space_id, refs = await target.refs()
     one = target.sop is not None
     forms = agree.forms_for_instances(agree.accepted_by(request), one=one)
     form, syntaxes = _agreed(forms, refs)
     await target.record(space_id, refs)
+    if form.kind == agree.ZIP:
+        name = {"Content-Disposition": f'attachment; filename="{target.sop or target.study}.zip"'}
+        return await streamed(zipped(target.db, refs, syntaxes), agree.ZIP, name)
     if not form.multipart:
         return await _single(request, target.db, refs[0], syntaxes[0])
     root = root_of(request, target.space)
     writer = PartWriter()
-    headers: dict[str, str] = {}
+    kind = writer.content_type(agree.DICOM)
     if all(s == r.transfer_syntax for s, r in zip(syntaxes, refs, strict=True)):
-        headers["Content-Length"] = str(_length(writer, refs, root))
+        headers = {"Content-Length": str(_length(writer, refs, root))}
+        return await streamed(_as_they_are(target.db, refs, root, writer), kind, headers)
     body = writer.frame(_instance_parts(target.db, refs, syntaxes, root))
-    return await streamed(body, writer.content_type(agree.DICOM), headers)
+    return await streamed(body, kind, {})
+
+
+async def one_instance(request: Request, target: Target, syntax: str) -> Response:
+    """Return one instance as application/dicom in a transfer syntax, '*' as stored."""
+    space_id, (ref, *_) = await target.refs()
+    form = agree.Form(agree.DICOM, False, syntax)
+    _, (agreed,) = _agreed([form], [ref])
+    await target.record(space_id, [ref])
+    return await _single(request, target.db, ref, agreed)
+
+
+async def _as_they_are(
+    db: Database, refs: Sequence[InstanceRef], root: str, writer: PartWriter
+) -> AsyncIterator[bytes]:
+    """Yield the multipart message of instances as stored, neighbours read together."""
+    begun = -1
+
+    def heads(upto: int) -> bytes:
+        nonlocal begun
+        out = b""
+        while begun < upto:
+            begun += 1
+            ref = refs[begun]
+            media, place = _media_and_place(ref, ref.transfer_syntax, root)
+            out += writer.head(media, ref.size, place, first=begun == 0)
+        return out
+
+    async for at, piece in archive.open_many(db, refs):
+        head = heads(at)
+        if head and len(piece) > _JOIN_BYTES:
+            yield head
+            head = b""
+        yield head + piece if head else piece
+    yield heads(len(refs) - 1) + writer.tail
 
 
 def _agreed(
@@ -168,7 +153,12 @@ def _agreed(
     for form in forms:
         try:
             return form, [
-                agree.instance_syntax(form, r.transfer_syntax, compressed=r.encapsulated)
+                agree.instance_syntax(
+                    form,
+                    r.transfer_syntax,
+                    compressed=r.encapsulated,
+                    pixels=r.pixel_offset is not None,
+                )
                 for r in refs
             ]
         except NotAcceptable as error:
@@ -180,16 +170,11 @@ def _agreed(
 async def _single(request: Request, db: Database, ref: InstanceRef, syntax: str) -> Response:
     media = f"{agree.DICOM}; transfer-syntax={syntax}"
     if syntax != ref.transfer_syntax:
-        return Response(await _transcoded(db, ref), media_type=media)
+        return Response(await object_as(db, ref, syntax), media_type=media)
     span = span_of(request.headers.get("range"), ref.size)
     body = archive.open_bytes(db, ref, span.start, span.length)
     headers = {**span.headers, "ETag": f'"{ref.location.sha256}"'}
     return await streamed(body, media, headers, span.status)
-
-
-async def _transcoded(db: Database, ref: InstanceRef) -> bytes:
-    data = await archive.read_bytes(db, ref)
-    return await decoders_of(db).run(to_explicit, data, apart=ref.encapsulated)
 
 
 def _media_and_place(ref: InstanceRef, syntax: str, root: str) -> tuple[str, str]:
@@ -212,7 +197,7 @@ async def _instance_parts(
         if syntax == ref.transfer_syntax:
             yield OutPart(media, ref.size, archive.open_bytes(db, ref), place)
         else:
-            data = await _transcoded(db, ref)
+            data = await object_as(db, ref, syntax)
             yield OutPart(media, len(data), _at_once(data), place)
 
 
@@ -230,7 +215,8 @@ def frame_numbers(text: str) -> list[int]:
     return numbers
 
 
-def _check_frames(ref: InstanceRef, numbers: Sequence[int]) -> None:
+def check_frames(ref: InstanceRef, numbers: Sequence[int]) -> None:
+    """Raise NotFound when the instance lacks one of the frames."""
     if ref.pixel_offset is None:
         raise NotFound("the instance has no frames")
     if max(numbers) > ref.number_of_frames:
@@ -241,7 +227,7 @@ async def frames(request: Request, target: Target, listed: str) -> Response:
     """Return frames as octet streams (native or as stored) or as the stored image type."""
     numbers = frame_numbers(listed)
     space_id, (ref, *_) = await target.refs()
-    _check_frames(ref, numbers)
+    check_frames(ref, numbers)
     forms = agree.forms_for_frames(agree.accepted_by(request), one=len(numbers) == 1)
     form = agree.frame_form(forms, ref.transfer_syntax)
     await target.record(space_id, [ref])
@@ -252,9 +238,10 @@ async def _frames_answer(
     request: Request, target: Target, ref: InstanceRef, numbers: Sequence[int], form: agree.Form
 ) -> Response:
     as_stored = _as_stored(ref, form)
-    syntax = ref.transfer_syntax if as_stored else agree.EXPLICIT_LE
+    made = form.transfer_syntax if form.transfer_syntax in TARGETS else agree.EXPLICIT_LE
+    syntax = ref.transfer_syntax if as_stored else made
     media = f"{form.kind}; transfer-syntax={syntax}"
-    source = _FrameSource(target.db, ref, as_stored)
+    source = _FrameSource(target.db, ref, as_stored, syntax)
     if not form.multipart:
         return Response(await source.read(numbers[0]), media_type=media)
     place = _url(root_of(request, target.space), ref)
@@ -269,7 +256,8 @@ def _as_stored(ref: InstanceRef, form: agree.Form) -> bool:
         return False
     if form.transfer_syntax in (agree.ANY, ref.transfer_syntax):
         return True
-    return not ref.encapsulated and ref.transfer_syntax != BIG_ENDIAN
+    native = form.transfer_syntax in ("", agree.EXPLICIT_LE, agree.IMPLICIT_LE)
+    return native and not ref.encapsulated and ref.transfer_syntax != BIG_ENDIAN
 
 
 @dataclass(slots=True)
@@ -279,18 +267,17 @@ class _FrameSource:
     db: Database
     ref: InstanceRef
     as_stored: bool
+    syntax: str
     _data: bytes | None = None
 
     async def read(self, number: int) -> bytes:
         if self.as_stored:
             spans = self.ref.frames[number - 1]
             pieces = [await archive.read_bytes(self.db, self.ref, *span) for span in spans]
-            return b"".join(pieces)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._data is None:
             self._data = await archive.read_bytes(self.db, self.ref)
-        return await decoders_of(self.db).run(
-            frame_as_explicit, self._data, number - 1, apart=self.ref.encapsulated
-        )
+        return await frame_as(self.db, self.ref, number, self.syntax, self._data)
 
     async def parts(self, numbers: Sequence[int], media: str, place: str) -> AsyncIterator[OutPart]:
         for number in numbers:
@@ -334,58 +321,25 @@ async def bulk_data(request: Request, target: Target, path: str) -> Response:
 async def metadata(request: Request, target: Target) -> Response:
     """Return the DICOM JSON of instances, with the addresses of their bulk values."""
     media = agree.json_kind(agree.accepted_by(request))
-    async with target.db.reading() as session:
-        space = await spaces.get(session, target.actor, target.space)
-        found = await archive.metadata(
-            session, target.actor, space.id, target.study, target.series, target.sop
-        )
-    await target.record_metadata(space.id, [ref for ref, _ in found])
+    place, found = await archive.ready_metadata(target.db, target.actor, target.wanted)
+    await audit.record_read(
+        target.db,
+        target.actor,
+        "archive.metadata_read",
+        place.study_id,
+        kind="study",
+        patient_id=place.patient_ref,
+        space_id=place.space_id,
+        detail={"instances": len(found)},
+    )
     root = root_of(request, target.space)
 
     def build() -> bytes:
-        return to_json([with_bulk_uris(d, r.bulk, _url(root, r)) for r, d in found])
+        texts = (
+            archive.addressed(m.text, instance_url(root, target.study, m.series_uid, m.sop_uid))
+            for m in found
+        )
+        return b"[" + b",".join(texts) + b"]"
 
-    body = await asyncio.to_thread(build) if len(found) > 20 else build()
+    body = await asyncio.to_thread(build) if len(found) > _MANY else build()
     return Response(body, media_type=media)
-
-
-async def rendered(target: Target, how: Rendering, *, frame: int | None) -> Response:
-    """Return a picture of one frame (from 1); None: the middle one of the middle instance."""
-    space_id, refs = await target.refs()
-    pictures = [r for r in refs if r.pixel_offset is not None and r.rows and r.columns]
-    if not pictures:
-        raise NotAcceptable("there is no picture in it")
-    ref = pictures[len(pictures) // 2] if target.sop is None else pictures[0]
-    number = ref.number_of_frames // 2 + 1 if frame is None else frame
-    _check_frames(ref, [number])
-    await target.record(space_id, [ref])
-    data = await _for_one_frame(target.db, ref, number)
-    picture = await decoders_of(target.db).run(
-        _picture, data, number - 1, how, apart=ref.encapsulated
-    )
-    return Response(picture, media_type=how.media, headers={"Cache-Control": "private"})
-
-
-async def _for_one_frame(db: Database, ref: InstanceRef, number: int) -> bytes | mmap.mmap:
-    """Return an object in which at least one frame and everything but pixels is filled in.
-
-    Large native objects come as an anonymous mapping whose other frames are never read.
-    """
-    whole = ref.encapsulated or ref.deflated or ref.pixel_offset is None or not ref.frames
-    if whole or ref.size <= _WHOLE_BYTES:
-        return await archive.read_bytes(db, ref)
-    assert ref.pixel_offset is not None and ref.pixel_length is not None
-    after = ref.pixel_offset + ref.pixel_length
-    spans = [(0, ref.pixel_offset), *ref.frames[number - 1], (after, ref.size - after)]
-    sparse = mmap.mmap(-1, ref.size)
-    for offset, length in spans:
-        if length:
-            sparse[offset : offset + length] = await archive.read_bytes(db, ref, offset, length)
-    return sparse
-
-
-def _picture(data: bytes | mmap.mmap, index: int, how: Rendering) -> bytes:
-    try:
-        return render_frame(data, read_header(data), frame=index, how=how)
-    except DicomRefused as problem:
-        raise CannotDecode(problem.detail) from None

@@ -1,32 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """QIDO-RS: a search by the archive, with the answer's headers and addresses."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
-from uuid import UUID
+from typing import Any
+from urllib.parse import urlencode
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.errors import BadQuery
-from healthvision.domains.archive.schemas import ArchiveQuery, Found, FoundItem, Json
+from healthvision.domains.archive.schemas import ArchiveQuery, Found, Json
+from healthvision.domains.archive.schemas import SearchLevel as Level
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
+from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.interfaces.dicomweb import negotiation as agree
 from healthvision.interfaces.dicomweb.metadata import to_json
 from healthvision.interfaces.dicomweb.query import (
     BadParameter,
     QidoRequest,
     parse_query,
-    with_requested,
+    shown_tags,
 )
 from healthvision.interfaces.dicomweb.retrieve import root_of
-from healthvision.kernel.db import Session
+from healthvision.kernel.db import Database
+from healthvision.kernel.hotread import reader_of
 from healthvision.kernel.http import database_of
+from healthvision.kernel.paging import BadCursor
 from healthvision.kernel.security import Actor
 
-Level = Literal["study", "series", "instance"]
 # Attributes every answer has, with or without a value (PS3.18 tables 10.6.3-3 to -5).
 _OF_STUDY = [
     "00080020",
@@ -49,6 +54,7 @@ REQUIRED: dict[Level, list[str]] = {
     "instance": ["00080016", "00080018", "00200013"],
 }
 _PARENTS = ("StudyInstanceUID", "SeriesInstanceUID")
+_ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
 
 
 async def search(
@@ -65,56 +71,78 @@ async def search(
     UnknownAttribute and BadParameter (400), NotAcceptable and SpaceNotFound.
     """
     media = agree.json_kind(agree.accepted_by(request))
-    asked = parse_query(request.query_params.multi_items())
+    parameters = request.query_params.multi_items()
+    asked = parse_query(parameters, lambda keyword: archive.searchable(level, keyword))
     within = zip(_PARENTS, (study, series), strict=True)
     filters = {**asked.query.filters, **{k: v for k, v in within if v is not None}}
     query = replace(asked.query, filters=filters)
-    db = database_of(request)
-    try:
-        async with db.reading() as session:
-            place = await spaces.get(session, actor, space)
-            found = await _find(session, actor, level, place.id, query)
-    except BadQuery as problem:
-        raise BadParameter(problem.detail, parameter=problem.extra.get("keyword")) from None
-    await audit.record_read(
-        db,
-        actor,
-        "archive.searched",
-        kind=level,
-        space_id=place.id,
-        detail={"keys": ",".join(sorted(filters)), "found": len(found.items)},
-    )
+    found = await _recorded(database_of(request), actor, level, space, query)
     root = root_of(request, space)
-    documents = [_document(item, asked, level, root) for item in found.items]
-    return Response(to_json(documents), headers=_headers(found, query), media_type=media)
+    body = to_json(_documents(found, asked, level, root))
+    headers = _headers(found, asked, query)
+    if found.next is not None and found.items:
+        path = request.url.path.split(f"/{space}/", 1)[-1]
+        following = _following(parameters, found.next)
+        headers["Link"] = f'<{root}/{path}?{following}>; rel="next"'
+    return Response(body, headers=headers, media_type=media)
 
 
-async def _find(
-    session: Session, actor: Actor, level: Level, space: UUID, query: ArchiveQuery
+async def _recorded(
+    db: Database, actor: Actor, level: Level, space: str, query: ArchiveQuery
 ) -> Found:
-    if level == "study":
-        return await archive.find_studies(session, actor, space, query)
-    if level == "series":
-        return await archive.find_series(session, actor, space, query)
-    return await archive.find_instances(session, actor, space, query)
+    """Search in a space the caller may read; the audit row is written when this returns."""
+    asked: SpaceRead | None = None
+
+    def work(connection: Connection) -> Found:
+        nonlocal asked
+        asked = spaces.get_on(connection, actor, space)
+        return archive.find_on(connection, actor, asked, level, query)
+
+    try:
+        return await reader_of(db).run(work)
+    except (BadQuery, BadCursor) as problem:
+        named = problem.extra.get("keyword", "cursor")
+        raise BadParameter(problem.detail, parameter=named) from None
+    finally:
+        if asked is not None:
+            await audit.record_read(
+                db,
+                actor,
+                "archive.searched",
+                kind=level,
+                space_id=asked.id,
+                detail={"keys": ",".join(sorted(query.filters))},
+            )
 
 
-def _headers(found: Found, query: ArchiveQuery) -> dict[str, str]:
-    headers = {} if found.total is None else {"X-Total-Count": str(found.total)}
+def _headers(found: Found, asked: QidoRequest, query: ArchiveQuery) -> dict[str, str]:
+    headers, warnings = {}, []
+    if found.total is not None:
+        headers["X-Total-Count"] = str(found.total)
+        headers["X-Total-Count-Relation"] = "eq" if found.exact else "gte"
     if found.next is not None:
-        headers["Warning"] = (
-            f'299 healthvision "There are more than {query.limit} results; use offset"'
-        )
+        warnings.append(f"There are more than {query.limit} results; use offset or the Link")
+    if asked.ignored:
+        warnings.append(f"Not search keys here and ignored: {' '.join(asked.ignored)[:400]}")
+    if warnings:
+        headers["Warning"] = ", ".join(f'299 healthvision "{w}"' for w in warnings)
     return headers
 
 
-def _document(item: FoundItem, asked: QidoRequest, level: Level, root: str) -> Json:
-    document = {
-        **with_requested(item.json, asked, REQUIRED[level]),
-        "00080056": {"vr": "CS", "Value": ["ONLINE"]},
-        "00081190": {"vr": "UR", "Value": [_url(item.json, level, root)]},
-    }
-    return dict(sorted(document.items()))
+def _following(parameters: Sequence[tuple[str, str]], cursor: str) -> str:
+    kept = [(k, v) for k, v in parameters if k.lower() not in ("offset", "cursor")]
+    return urlencode([*kept, ("cursor", cursor)])
+
+
+def _documents(found: Found, asked: QidoRequest, level: Level, root: str) -> list[Json]:
+    shown = dict(shown_tags(asked, REQUIRED[level]))
+    return [_document(item.json, shown, level, root) for item in found.items]
+
+
+def _document(document: Json, shown: dict[str, Any], level: Level, root: str) -> Json:
+    own = {"vr": "UR", "Value": [_url(document, level, root)]}
+    whole = {**shown, **document, "00080056": _ONLINE, "00081190": own}
+    return dict(sorted(whole.items()))
 
 
 def _url(document: Json, level: Level, root: str) -> str:

@@ -1,114 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stored objects and frames into Explicit VR Little Endian (PS3.5 A.2), decoded where needed.
+"""Who decodes and encodes pixels for the door: few at a time, apart, and never twice in a row.
 
-These functions take processor time: call them in a thread.
+What was made is kept in memory up to ``KEPT_BYTES`` by instance, digest and form, so that a viewer
+that pages back and forth pays once. It never touches a disk, so nothing of it is unencrypted.
 """
 
-import io
-import struct
-import warnings
+import asyncio
+import functools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 
-import numpy as np
-import pydicom
-from pydicom.uid import ExplicitVRLittleEndian
-
-from healthvision.formats.dicom.errors import DicomRefused
-from healthvision.formats.dicom.header import InstanceHeader, read_header
-from healthvision.formats.dicom.part10 import tokenize
-from healthvision.formats.dicom.pixels import decode_frame
+from healthvision.domains.archive import service as archive
+from healthvision.domains.archive.schemas import InstanceRef
+from healthvision.formats.dicom.transcoding import transcode, transcode_frame
+from healthvision.kernel.apart import ChildLost, ChildProcesses
+from healthvision.kernel.db import Database
 from healthvision.kernel.errors import NotAcceptable
 
-MAX_DECODED = 1 << 30  # bytes of decoded pixels of one object
-_WIDE = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-_ERRORS = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    EOFError,
-    OSError,
-    struct.error,
-)
+T = TypeVar("T")
+CHILD_S = 60
+CHILD_MB = 4096
+KEPT_BYTES = 64 << 20
+_AT_ONCE = 2  # decoding jobs of this process at the same time
 
 
 class CannotDecode(NotAcceptable):
-    """The stored pixels cannot be decoded here; ask for ``transfer-syntax=*``."""
+    """The stored pixels cannot be given in this form here; ask for ``transfer-syntax=*``."""
 
     code, title = "cannot-decode", "Stored encoding cannot be decoded"
 
 
-def to_explicit(data: bytes) -> bytes:
-    """Return a Part 10 object as Explicit VR Little Endian; raises CannotDecode."""
-    try:
-        header = read_header(data)
-        _check_size(header)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _rewrite(data, header)
-    except DicomRefused as problem:
-        raise CannotDecode(problem.detail) from None
-    except _ERRORS as error:
-        raise CannotDecode(
-            f"{header.transfer_syntax} cannot be decoded ({type(error).__name__}); "
-            "ask for transfer-syntax=*"
-        ) from None
+class Kept:
+    """The most recently used byte strings, up to a number of bytes."""
+
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
+        self._limit = limit
+        self._held = 0
+        self._values: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def get(self, key: tuple[object, ...]) -> bytes | None:
+        """Return a kept value and count it as used."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: tuple[object, ...], value: bytes) -> None:
+        """Keep a value, unless it alone would take more than a quarter of the room."""
+        if len(value) > self._limit // 4:
+            return
+        self._held += len(value) - len(self._values.pop(key, b""))
+        self._values[key] = value
+        while self._held > self._limit:
+            _, dropped = self._values.popitem(last=False)
+            self._held -= len(dropped)
 
 
-def _check_size(header: InstanceHeader) -> None:
-    bits = header.bits_allocated or 8
-    frame = (header.rows or 0) * (header.columns or 0) * header.samples_per_pixel * bits // 8
-    if frame * header.number_of_frames > MAX_DECODED:
-        raise CannotDecode("the decoded object would be too large; ask for transfer-syntax=*")
+class Decoders:
+    """Lets few decoding jobs run at once: in a thread, or apart when a decoder in C is at work."""
+
+    def __init__(self) -> None:
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._children = ChildProcesses(_AT_ONCE, memory_mb=CHILD_MB, seconds=CHILD_S)
+        self.kept = Kept()
+
+    async def run(self, function: Callable[..., T], *arguments: object, apart: bool = False) -> T:
+        """Run a function that takes processor time and memory.
+
+        ``apart``: in a child process, since some decoders end their process on damaged input.
+        Raises CannotDecode.
+        """
+        if apart:
+            try:
+                return await self._children.run(function, *arguments)
+            except ChildLost as lost:
+                raise CannotDecode(lost.detail) from None
+        async with self._gate:
+            return await asyncio.to_thread(functools.partial(function, *arguments))
+
+    def close(self) -> None:
+        """End the children."""
+        self._children.close()
 
 
-def _rewrite(data: bytes, header: InstanceHeader) -> bytes:
-    dataset: pydicom.Dataset = pydicom.dcmread(io.BytesIO(data))
-    if header.encapsulated:
-        dataset.decompress(generate_instance_uid=False)
-    elif not header.little_endian:
-        dataset = _turned(dataset)
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    out = io.BytesIO()
-    dataset.save_as(out, implicit_vr=False, little_endian=True, force_encoding=True)
-    return out.getvalue()
+def decoders_of(db: Database) -> Decoders:
+    """Return the process's gate for decoding."""
+    if not db.resources.has(Decoders):
+        db.resources.put(Decoders, Decoders())
+    return db.resources.get(Decoders)
 
 
-def _turned(dataset: pydicom.Dataset) -> pydicom.Dataset:
-    """Return a little endian copy; pydicom turns numbers round, words in binary values not."""
-    for element in dataset.iterall():  # reads every number by the old byte order
-        if element.VR in _WIDE and isinstance(element.value, bytes):
-            size = _WIDE[element.VR]
-            if element.tag == 0x7FE00010:  # OW of 32 or 64 bits is turned by the pixel
-                size = max(size, int(dataset.get("BitsAllocated") or 16) // 8)
-            whole = len(element.value) // size * size
-            element.value = np.frombuffer(element.value[:whole], f">u{size}").byteswap().tobytes()
-    out = pydicom.Dataset()
-    out.file_meta, out.preamble = dataset.file_meta, dataset.preamble
-    for element in dataset:
-        out.add(element)
-    return out
+async def object_as(db: Database, ref: InstanceRef, syntax: str) -> bytes:
+    """Return a whole instance in another transfer syntax; raises CannotDecode.
 
-
-def frame_as_explicit(data: bytes, index: int) -> bytes:
-    """Return frame ``index`` (from 0) as native little endian samples; raises CannotDecode.
-
-    Grey as stored values in Bits Allocated, colour by pixel, one bit per pixel packed from the
-    lowest bit (PS3.5 8.2).
+    The caller has recorded the access.
     """
-    try:
-        header = read_header(data)
-        pixels = decode_frame(data, header, index)
-    except DicomRefused as problem:
-        raise CannotDecode(problem.detail) from None
-    if header.bits_allocated == 1:
-        return np.packbits(pixels.ravel() != 0, bitorder="little").tobytes()
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
+    decoders = decoders_of(db)
+    key = (ref.id, ref.location.sha256, syntax)
+    made = decoders.kept.get(key)
+    if made is None:
+        data = await archive.read_bytes(db, ref)
+        made = await decoders.run(transcode, data, syntax, apart=True)
+        decoders.kept.put(key, made)
+    return made
 
 
-def inflated_value(data: bytes, offset: int, length: int) -> bytes:
-    """Return a value of a deflated object by its place in the inflated data set."""
-    return bytes(tokenize(data).buffer[offset : offset + length])
+async def frame_as(
+    db: Database, ref: InstanceRef, number: int, syntax: str, data: bytes | None = None
+) -> bytes:
+    """Return one frame (from 1) in another transfer syntax; raises CannotDecode.
+
+    ``data``: the whole object when the caller has it. The caller has recorded the access.
+    """
+    decoders = decoders_of(db)
+    key = (ref.id, ref.location.sha256, syntax, number)
+    made = decoders.kept.get(key)
+    if made is None:
+        data = await archive.read_bytes(db, ref) if data is None else data
+        made = await decoders.run(transcode_frame, data, number - 1, syntax, apart=True)
+        decoders.kept.put(key, made)
+    return made

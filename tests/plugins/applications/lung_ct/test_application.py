@@ -185,6 +185,44 @@ class TestRun:
         assert other is not None
         assert other.confidence.value is not None
 
+    def test_the_category_of_the_exam_is_the_highest_of_its_nodules(
+        self, result: ApplicationOutput
+    ) -> None:
+        assert [(c.guideline, c.value) for c in result.categories] == [("lung-rads-v2022", "4A")]
+        assert result.categories[0].trace
+
+    def test_brock_is_a_range_that_names_what_is_not_known(self, chest: ChestPhantom) -> None:
+        known = analyse(study(chest.volume, patient_age_years=62, patient_sex="F"))
+        unknown = analyse(study(chest.volume))
+        for with_age, without in zip(known.findings, unknown.findings, strict=True):
+            (risk,), (wider,) = with_age.risks, without.risks
+            assert risk.model == "brock-2b"
+            assert 0 < wider.low <= risk.low < risk.high <= wider.high < 1
+            named = {text.en for text in risk.missing}
+            assert named == {"family history of lung cancer", "upper lobe", "spiculation"}
+            assert {text.en for text in wider.missing} == named | {"age", "female"}
+            assert risk.known["nodule_count"] == len(known.findings)
+
+    def test_a_mass_has_pictures_in_both_windows_and_leaves_the_exam_without_category(
+        self,
+    ) -> None:
+        given = phantom(201, replace(TWO, masses=(("lateral", 34.0),)))
+        out = analyse(study(given.volume))
+        (mass,) = [f for f in out.findings if f.tracking_id == "mass-1"]
+        place = mass.location.position_lps_mm
+        assert place is not None
+        assert dist(place, given.masses[0].centre) < 17
+        assert "chest wall" in mass.explanation.text.en
+        assert mass.categories == ()
+        assert mass.risks == ()
+        assert out.categories == ()
+        assert [k.name for k in out.key_images[:2]] == ["key-mass-1", "key-mass-1-lung"]
+        soft, lung = (k.pixels for k in out.key_images[:2])
+        assert soft.mean() < lung.mean()  # lung is black in the soft-tissue window
+        gate = next(g for g in out.gates if g.id == "mass-search")
+        assert gate.value == 20.0
+        assert "heart" in gate.reason.en
+
     def test_confidence_falls_with_noise(self) -> None:
         values = []
         for noise in (10.0, 70.0):

@@ -39,11 +39,15 @@ from healthvision.clinical.volume import FloatArray
 from healthvision.domains.modelhub.ports import Context, Manifest, StudyInput
 from healthvision.plugins.applications.lung_ct import findings, words
 from healthvision.plugins.applications.lung_ct.evidence import EVIDENCE
-from healthvision.plugins.applications.lung_ct.findings import Case, Drawn
+from healthvision.plugins.applications.lung_ct.findings import (
+    EMPHYSEMA_FROM,
+    Case,
+    Drawn,
+    Peers,
+)
 from healthvision.plugins.applications.lung_ct.manifest import manifest
 from healthvision.plugins.applications.lung_ct.series import Choice, choose
 
-EMPHYSEMA_FROM = 5.0
 _COLOURS = ((255, 140, 0), (255, 60, 60), (255, 215, 0), (220, 80, 220), (90, 220, 90))
 
 
@@ -153,18 +157,22 @@ def _analyse(
     origin = np.zeros(3)
     if thickness.outcome is not GateOutcome.FAILED:
         masses = find_masses(lungs)
+        gates.append(checks.mass_gate())
         space = workspace(oriented.volume, lungs, emphysema.noise_sd)
         origin = np.array(oriented.volume.to_index(space.iso.origin))
         least = 4.0 if case.full else checks.THICK_LEAST_MM
         nodules = find_nodules(space, forest, seed=clock.context.seed, least_mm=least)
         nodules = [n for n in nodules if not _inside(n, masses, lungs)]
         clock.done(0.85, "nodules")
-    drawn = _draw(case, lungs, nodules, masses, origin)
+    peers = Peers(len(nodules), len(nodules) + len(masses), emphysema.laa950)
+    drawn = _draw(case, lungs, nodules, masses, origin, peers)
     overall = lung_rads_2022([findings.facts(n) for n in nodules]) if case.full else None
     if masses:
         overall = None  # the guideline's rows do not hold for a mass of unknown cause
     segmentation = _segmentation(case, lungs, drawn)
-    keys = [d.key for d in drawn if d.key is not None] or [_overview(oriented, lungs)]
+    keys = [k for d in sorted(drawn, key=findings.weight) for k in d.keys] or [
+        _overview(oriented, lungs)
+    ]
     clock.done(1.0, "outputs")
     searched = thickness.outcome is not GateOutcome.FAILED
     return ApplicationOutput(
@@ -178,6 +186,7 @@ def _analyse(
         segmentation=segmentation,
         key_images=tuple(keys),
         stages_s=clock.stages,
+        categories=() if overall is None else (overall,),
     )
 
 
@@ -192,12 +201,15 @@ def _inside(nodule: Nodule, masses: Sequence[Mass], lungs: Lungs) -> bool:
 
 
 def _draw(
-    case: Case, lungs: Lungs, nodules: list[Nodule], masses: list[Mass], origin: FloatArray
+    case: Case,
+    lungs: Lungs,
+    nodules: list[Nodule],
+    masses: list[Mass],
+    origin: FloatArray,
+    peers: Peers,
 ) -> list[Drawn]:
-    multiple = len(nodules) + len(masses) > 1
     drawn = [
-        findings.nodule_finding(case, n, i, origin, multiple=multiple)
-        for i, n in enumerate(nodules, start=1)
+        findings.nodule_finding(case, n, i, origin, peers) for i, n in enumerate(nodules, start=1)
     ]
     for i, mass in enumerate(masses, start=1):
         drawn.append(findings.mass_finding(case, lungs, mass, i, len(nodules) + i + 2))

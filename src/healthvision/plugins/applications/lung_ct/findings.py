@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from healthvision.clinical.chest.emphysema import Emphysema
-from healthvision.clinical.chest.keyimages import draw_key_slice
+from healthvision.clinical.chest.keyimages import LUNG_WINDOW, SOFT_WINDOW, draw_key_slice
 from healthvision.clinical.chest.lungs import Lungs
 from healthvision.clinical.chest.masses import Mass
 from healthvision.clinical.chest.nodules import Nodule
@@ -19,6 +19,8 @@ from healthvision.clinical.guidelines import (
     fleischner_2017,
     lung_rads_2022_nodule,
 )
+from healthvision.clinical.guidelines.lung_rads import GUIDELINE as LUNG_RADS
+from healthvision.clinical.guidelines.lung_rads import ORDER
 from healthvision.clinical.result import (
     Category,
     Code,
@@ -31,14 +33,20 @@ from healthvision.clinical.result import (
     Location,
     Measurement,
     OverlayRef,
+    Risk,
     Text,
 )
 from healthvision.clinical.study import KeyImage, SeriesImage
 from healthvision.clinical.volume import BoolArray, FloatArray
 from healthvision.plugins.applications.lung_ct import words
+from healthvision.plugins.applications.lung_ct.risk import risks
 
-FOREST_METHOD = "random forest on 22 features, logistic calibration, 4 noise perturbations"
-CALIBRATED_ON = "chest phantoms, seeds 2000-2017"
+EMPHYSEMA_FROM = 5.0  # %LAA-950
+FOREST_METHOD = (
+    "random forest on 22 features, logistic calibration with contrast, size and attachment, "
+    "4 noise perturbations"
+)
+CALIBRATED_ON = "chest phantoms with small, faint and attached nodules, seeds 2000-2023"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,12 +58,21 @@ class Case:
     full: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What else the scan shows: ``nodules``, ``lesions`` (masses included), %LAA-950."""
+
+    nodules: int
+    lesions: int
+    laa950: float
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawn:
-    """A finding with its key image; ``mask``: bool of the full oriented volume's ``box``."""
+    """A finding with its key images; ``mask``: bool of the full oriented volume's ``box``."""
 
     finding: Finding
-    key: KeyImage | None
+    keys: tuple[KeyImage, ...]
     box: tuple[slice, slice, slice] | None
     mask: BoolArray | None
 
@@ -89,6 +106,14 @@ def _categories(case: Case, nodule: Nodule, *, multiple: bool) -> tuple[Category
     except GuidelineInputError:
         pass
     return tuple(out)
+
+
+def _risks(case: Case, nodule: Nodule, peers: Peers) -> tuple[Risk, ...]:
+    if not case.full:
+        return ()
+    return risks(
+        nodule, case.image.header, count=peers.nodules, emphysema=peers.laa950 >= EMPHYSEMA_FROM
+    )
 
 
 def _mask_in_volume(
@@ -138,6 +163,7 @@ def _key(
     section: int,
     caption: Text,
     axes: FloatArray | None,
+    grey: tuple[float, float] = LUNG_WINDOW,
 ) -> KeyImage:
     volume = case.oriented.volume
     box, mask = drawing
@@ -147,7 +173,7 @@ def _key(
     y, x = volume.shape[1] / 2, volume.shape[2] / 2
     return KeyImage(
         name=name,
-        pixels=draw_key_slice(volume, section, flat, label=caption.en, axes=axes),
+        pixels=draw_key_slice(volume, section, flat, label=caption.en, axes=axes, grey=grey),
         slice_index=round(case.oriented.original_index((float(section), y, x))[0]),
         caption=caption,
         tracking_id=tracking,
@@ -171,9 +197,10 @@ def _nodule_measurements(nodule: Nodule) -> tuple[Measurement, ...]:
 
 
 def nodule_finding(
-    case: Case, nodule: Nodule, number: int, origin: FloatArray, *, multiple: bool
+    case: Case, nodule: Nodule, number: int, origin: FloatArray, peers: Peers
 ) -> Drawn:
     """Return finding and key image of a nodule; ``origin``: index of the workspace's first."""
+    multiple = peers.lesions > 1
     name = f"nodule-{number}"
     s = nodule.sizes
     box, mask = _mask_in_volume(case, nodule, origin)
@@ -197,6 +224,7 @@ def nodule_finding(
         measurements=_nodule_measurements(nodule),
         attributes=((words.DENSITY, coded),),
         categories=_categories(case, nodule, multiple=multiple),
+        risks=_risks(case, nodule, peers),
         confidence=Confidence(
             value=round(nodule.confidence, 4),
             interval=Interval(low=round(nodule.interval[0], 4), high=round(nodule.interval[1], 4)),
@@ -213,7 +241,7 @@ def nodule_finding(
     )
     caption = words.placed(label, where)
     key = _key(case, f"key-{number}", name, (box, mask), section, caption, ends)
-    return Drawn(finding, key, box, mask)
+    return Drawn(finding, (key,), box, mask)
 
 
 def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int) -> Drawn:
@@ -255,28 +283,26 @@ def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int
                 zh="肿块检测没有校准数据，不给出概率",
                 en="There are no calibration data for masses, so no probability is given",
             ),
-            method="expected-lung hull and opening",
+            method="expected lung against soft tissue",
         ),
         evidence_level=EvidenceLevel.E1,
         explanation=Explanation(
-            method="expected-lung hull, opening of 7 mm radius",
-            text=Text(
-                zh="此处按双肺轮廓应为含气肺，但为软组织密度，且不与膈肌或心脏下部相连；"
-                "可为肿瘤、实变、包裹性积液或肺不张，性质未定。距中线40 mm以内的部分未计入，"
-                "实际可能更大。",
-                en="Lung is expected here from the outline of both lungs, but the tissue is soft "
-                "and not connected to the diaphragm. It may be tumour, consolidation, loculated "
-                "fluid or collapse; the cause is not determined. What lies within 40 mm of the "
-                "midline is not counted, so it may be larger.",
+            method="expected lung against soft tissue, opening of 7 mm radius",
+            text=words.mass_text(mass),
+            overlay=OverlayRef(
+                segment=segment, images=(f"key-mass-{number}.png", f"key-mass-{number}-lung.png")
             ),
-            overlay=OverlayRef(segment=segment, images=(f"key-mass-{number}.png",)),
         ),
     )
     ends = mass.axes.ends / np.array(lungs.coarse.spacing[1:]) * np.array([fy, fx])
     ends = ends + (np.array([fy, fx]) - 1) / 2
     caption = words.placed(label, where)
-    key = _key(case, f"key-mass-{number}", name, (box, mask), section, caption, ends)
-    return Drawn(finding, key, box, mask)
+    soft = Text(zh=f"{caption.zh}（纵隔窗）", en=f"{caption.en} (soft-tissue window)")
+    keys = (
+        _key(case, f"key-mass-{number}", name, (box, mask), section, soft, ends, SOFT_WINDOW),
+        _key(case, f"key-mass-{number}-lung", name, (box, mask), section, caption, ends),
+    )
+    return Drawn(finding, keys, box, mask)
 
 
 def emphysema_finding(case: Case, e: Emphysema) -> Finding:
@@ -330,6 +356,14 @@ def study_emphysema(e: Emphysema) -> tuple[Measurement, ...]:
     how = "15th percentile of the eroded lung after noise-matched smoothing"
     out.append(words.measurement("perc15", e.perc15, "[hnsf'U]", how, digits=0))
     return tuple(out)
+
+
+def weight(drawn: Drawn) -> tuple[bool, int, float]:
+    """Sort key: masses first, then by Lung-RADS category, then by size; the heaviest first."""
+    finding = drawn.finding
+    rads = [c.value for c in finding.categories if c.guideline == LUNG_RADS]
+    rank = ORDER.index(rads[0]) if rads else -1
+    return finding.code != words.MASS, -rank, -finding.measurements[0].value
 
 
 def number_of(drawn: Sequence[Drawn]) -> int:

@@ -10,7 +10,7 @@ from healthvision.domains.modelhub.ports import Budget, Manifest, Weights
 from healthvision.plugins.applications.lung_ct import words
 from healthvision.plugins.applications.lung_ct.evidence import EVIDENCE
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 LIMITATIONS = (
     Text(
@@ -23,9 +23,9 @@ LIMITATIONS = (
         "is no comparison with a prior examination, so categories assume a baseline.",
     ),
     Text(
-        zh="位置为肺高度的三等分分区，不是肺叶。距中线40 mm以内的纵隔旁肿块可能漏检。",
-        en="Places are thirds of the lung's height, not lobes. A mass within 40 mm of the midline "
-        "may be missed.",
+        zh="位置为肺高度的三等分分区，不是肺叶。距中线20 mm以内、心脏及左前膈面上的肿块看不到。",
+        en="Places are thirds of the lung's height, not lobes. Masses within 20 mm of the midline, "
+        "at the heart and on the left front of the diaphragm are not seen.",
     ),
 )
 

@@ -2,6 +2,7 @@
 """Codes and words of lung-ct in both languages."""
 
 from healthvision.clinical.chest.features import NAMES, ZH_EN
+from healthvision.clinical.chest.masses import Mass
 from healthvision.clinical.chest.nodules import Nodule
 from healthvision.clinical.result import Code, Contribution, Laterality, Measurement, Text
 from healthvision.clinical.result import Interval as Range
@@ -165,3 +166,23 @@ def why(nodule: Nodule) -> Text:
         en=f"The forest looked mostly at: {speak_en}. The probability was calibrated on phantoms, "
         "not on patients.",
     )
+
+
+def mass_text(mass: Mass) -> Text:
+    """Say why a mass is one, what it may be, and what its size leaves out."""
+    zh = ["此处应为含气肺，但为软组织密度。"]
+    en = ["Lung is expected here, but the tissue is soft."]
+    if mass.basal:
+        zh.append("它突出于膈面之上，比膈顶窄；可能是膈肌局部膨出。")
+        en.append("It stands out from the diaphragm and is narrower than its dome; a local bulge "
+                  "of the diaphragm can look the same.")  # fmt: skip
+    if mass.central:
+        zh.append("它比其上下方的纵隔边缘更向外突出；可能是肺门血管或淋巴结，纵隔内的部分未计入。")
+        en.append("It stands out from the edge of the mediastinum above and below; vessels or "
+                  "lymph nodes of the hilum can look the same, and what lies inside the "
+                  "mediastinum is not counted.")  # fmt: skip
+    zh.append("可为肿瘤、实变、包裹性积液或肺不张，性质未定；与胸壁、纵隔或膈相连的部分可能更大。")
+    en.append("It may be tumour, consolidation, loculated fluid or collapse; the cause is not "
+              "determined. Where it meets the chest wall, mediastinum or diaphragm it may be "
+              "larger than measured.")  # fmt: skip
+    return Text(zh="".join(zh), en=" ".join(en))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``healthvision up`` with several processes: one child per role, restarted when it dies.
+
+One Python process uses one core, so that a busy worker would slow the API down. The children
+write to the same standard output and error as we do: one stream of log lines.
+"""
+
+import ctypes
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from healthvision.kernel.clock import monotonic
+from healthvision.kernel.telemetry import logger
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+GOOD_RUN_S = 60.0  # a child that lived this long starts again at once
+STOP_S = 20.0
+LOOK_S = 0.2
+BAD_SETTINGS = 78  # the exit code of a child that no restart mends: EX_CONFIG of sysexits.h
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_log = logger("app.supervise")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def command_of(role: str) -> list[str]:
+    """Return the command line of one role."""
+    return [sys.executable, "-m", "healthvision", "run", role]
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end the child when we are killed; runs between fork and exec."""
+    if hasattr(_libc, "prctl"):
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Child:
+    """One role as a process; ``start`` again after it ended."""
+
+    role: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    begun: float = 0.0
+    deaths: int = 0
+    again_at: float = 0.0
+
+    def start(self) -> None:
+        """Start the process in a session of its own: Ctrl+C reaches it through us alone."""
+        self.begun = monotonic()
+        self.process = subprocess.Popen(
+            self.command, start_new_session=True, preexec_fn=_die_with_parent
+        )
+
+    def look(self) -> int | None:
+        """Take note of the child's end; returns its exit code when it ended just now."""
+        code = None if self.process is None else self.process.poll()
+        if code is None:
+            return None
+        lived = monotonic() - self.begun
+        self.process = None
+        self.deaths = 0 if lived >= GOOD_RUN_S else self.deaths + 1
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** max(0, self.deaths - 1))
+        self.again_at = monotonic() + (delay if self.deaths else 0.0)
+        return code
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps children alive until it is told to stop."""
+
+    children: list[Child]
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> int:
+        """Start and watch all; returns 0 after a stop, the code of a child with bad settings."""
+        for child in self.children:
+            child.start()
+        code = 0
+        try:
+            while not code and not self.stopping.wait(LOOK_S):
+                code = self._look_after()
+        finally:
+            self.end()
+        return code
+
+    def _look_after(self) -> int:
+        for child in self.children:
+            ended = child.look()
+            if ended == BAD_SETTINGS:
+                return ended
+            if ended is not None:
+                wait = max(0.0, child.again_at - monotonic())
+                _log.warning("a role ended", role=child.role, code=ended, restart_in_s=wait)
+            if child.process is None and monotonic() >= child.again_at:
+                child.start()
+        return 0
+
+    def end(self) -> None:
+        """Ask every child to end, make those that do not."""
+        alive = [c.process for c in self.children if c.process is not None]
+        for process in alive:
+            process.terminate()
+        end = monotonic() + STOP_S
+        for process in alive:
+            try:
+                process.wait(max(0.0, end - monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run(roles: Sequence[str], on_start: Callable[[], None] | None = None) -> int:
+    """Run roles as child processes until SIGINT or SIGTERM; returns the exit code."""
+    supervisor = Supervisor([Child(role, command_of(role)) for role in roles])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
+    if on_start is not None:
+        on_start()
+    return supervisor.run()

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread of a receiving process that writes rows of received objects.
+
+It takes all that waits, writes it in one transaction together with how far its journal is done
+(``ReceiverRow``), and answers. When the database is away it tries again for a while, then answers
+DatabaseUnavailable; what was promised nobody stays in the journal and is written later.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+
+from healthvision.domains.archive.planning import Prepared
+from healthvision.domains.archive.receivers import save_checkpoint
+from healthvision.domains.archive.recording import Request, Written, write_requests
+from healthvision.domains.archive.unit import Memory, Raced
+from healthvision.kernel.bulkdb import BulkDatabase, is_race
+from healthvision.kernel.db import DatabaseUnavailable
+from healthvision.kernel.errors import Busy, OutOfSpace
+from healthvision.kernel.journal import Position
+from healthvision.kernel.resources import Resources
+from healthvision.kernel.telemetry import logger
+
+MAX_ITEMS = 512  # instances of one transaction
+ATTEMPTS = 6
+PATIENCE_S = 20.0  # how long callers wait for a database that is away
+_log = logger("archive.bulk_writer")
+Checkpoint = Callable[[Collection[Position]], Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request whose bytes are durable.
+
+    ``checkpoint``: given the positions that are finished by it, how far the journal of
+    ``receiver`` is done then; None in a replay, which notes it at its end.
+    """
+
+    request: Request
+    receiver: UUID
+    checkpoint: Checkpoint | None
+    answer: "Future[Written]" = field(default_factory=Future)
+
+
+class BulkWriter:
+    """Writes the rows of one process; its thread starts with the first work, ends at ``stop``."""
+
+    def __init__(self, database: BulkDatabase, resources: Resources) -> None:
+        self._steady = database.steady()
+        self._memory = Memory()
+        self._resources = resources
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def put(self, work: Work) -> "Future[Written]":
+        """Queue a request; its answer comes when its rows are committed, or as a Problem."""
+        with self._lock:
+            if self._stopping:
+                raise Busy("this process is going down; send again", retry_after=2)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bulk-writer", daemon=True)
+                self._thread.start()
+            self._queue.put(work)
+        return work.answer
+
+    def stop(self) -> None:
+        """Write what waits and end the thread."""
+        with self._lock:
+            self._stopping = True
+            thread = self._thread
+        if thread is not None:
+            self._queue.put(None)
+            thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            first = self._queue.get()
+            if first is None:
+                break
+            batch, ended = self._gather(first)
+            self._write(batch)
+        self._steady.close()
+
+    def _gather(self, first: Work) -> tuple[list[Work], bool]:
+        """Return the works that wait, up to a size, and whether the end was among them."""
+        batch, count = [first], len(first.request.items)
+        while count < MAX_ITEMS:
+            try:
+                found = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if found is None:
+                return batch, True
+            batch.append(found)
+            count += len(found.request.items)
+        return batch, False
+
+    def _write(self, batch: list[Work]) -> None:
+        try:
+            written = self._patiently(batch)
+        except Exception as error:
+            self._alone(batch, error)
+            return
+        _tell(batch, written)
+
+    def _alone(self, batch: list[Work], error: Exception) -> None:
+        """Find the work that spoils a batch: write each by itself."""
+        if len(batch) > 1 and not isinstance(error, DatabaseUnavailable | OutOfSpace):
+            for work in batch:
+                self._write([work])
+            return
+        if not isinstance(error, DatabaseUnavailable | OutOfSpace | Busy):
+            _log.error("rows not written", error=type(error).__name__)
+        for work in batch:
+            work.answer.set_exception(error)
+
+    def _patiently(self, batch: list[Work]) -> list[Written]:
+        end, pause, races = time.monotonic() + PATIENCE_S, 0.05, 0
+        while True:
+            try:
+                return self._transaction(batch)
+            except DatabaseUnavailable:
+                if time.monotonic() + pause > end or self._stopping:
+                    raise
+            except (Raced, DBAPIError) as error:
+                races += 1
+                if not isinstance(error, Raced) and not is_race(error):
+                    raise
+                if races >= ATTEMPTS:
+                    raise Busy("others change the same objects now", retry_after=1) from error
+            time.sleep(pause)
+            pause = min(1.0, pause * 2)
+
+    def _transaction(self, batch: list[Work]) -> list[Written]:
+        merged = _merge(batch)
+        with self._steady.transaction() as (connection, untouched):
+            if not untouched:
+                self._memory.clear()
+            requests = [m.request for m in merged]
+            results = write_requests(connection, self._resources, requests, self._memory)
+            written = _split(merged, results, len(batch))
+            for receiver, position in _checkpoints(batch, written):
+                save_checkpoint(connection, receiver, position)
+        return written
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """Requests of one sender written as one; ``owners``: (work, its item's index) per item."""
+
+    request: Request
+    owners: Sequence[tuple[int, int]]
+
+
+def _merge(batch: Sequence[Work]) -> list[_Merged]:
+    if len(batch) == 1:
+        only = batch[0].request
+        return [_Merged(only, [(0, item.index) for item in only.items])]
+    groups: dict[object, list[int]] = {}
+    for number, work in enumerate(batch):
+        request = work.request
+        groups.setdefault((request.actor, request.space.id, request.origin), []).append(number)
+    merged = []
+    for numbers in groups.values():
+        items: list[Prepared] = []
+        owners: list[tuple[int, int]] = []
+        for number in numbers:
+            for item in batch[number].request.items:
+                owners.append((number, item.index))
+                items.append(replace(item, index=len(items)))
+        merged.append(_Merged(replace(batch[numbers[0]].request, items=items), owners))
+    return merged
+
+
+def _split(merged: Sequence[_Merged], results: Sequence[Written], count: int) -> list[Written]:
+    """Give each work its part of what was written, with its own numbers."""
+    out = [Written() for _ in range(count)]
+    for group, result in zip(merged, results, strict=True):
+        owners = zip(group.request.items, group.owners, strict=True)
+        place = {item.index: owner for item, owner in owners}
+        for index, answer in result.answers.items():
+            number, own = place[index]
+            out[number].answers[own] = answer
+        for source, target in ((result.again, "again"), (result.held, "held")):
+            for item in source:
+                number, own = place[item.index]
+                getattr(out[number], target).append(replace(item, index=own))
+    return out
+
+
+def _checkpoints(batch: Sequence[Work], written: Sequence[Written]) -> list[tuple[UUID, Position]]:
+    """Return how far each journal is done once this is committed."""
+    done: dict[UUID, tuple[Checkpoint, set[Position]]] = {}
+    for work, result in zip(batch, written, strict=True):
+        if work.checkpoint is None:
+            continue
+        held = {item.index for item in result.held}
+        _, positions = done.setdefault(work.receiver, (work.checkpoint, set()))
+        positions |= {i.position for i in work.request.items if i.position and i.index not in held}
+    return [(owner, checkpoint(places)) for owner, (checkpoint, places) in done.items()]
+
+
+def _tell(batch: Sequence[Work], written: Sequence[Written]) -> None:
+    for work, result in zip(batch, written, strict=True):
+        work.answer.set_result(result)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which proposed presentation contexts are accepted, and for what."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydicom._uid_dict import UID_dictionary
+
+from healthvision.domains.spaces.schemas import Operation
+from healthvision.formats.dicom import dimse, ul
+from healthvision.formats.dicom.association import Context
+from healthvision.formats.dicom.part10 import EXPLICIT_LE, IMPLICIT_LE
+from healthvision.formats.dicom.ul import Decided, Proposed, Role
+
+_QUERY: Mapping[str, Operation] = {
+    dimse.PATIENT_ROOT_FIND: "find",
+    dimse.STUDY_ROOT_FIND: "find",
+    dimse.PATIENT_ROOT_MOVE: "move",
+    dimse.STUDY_ROOT_MOVE: "move",
+    dimse.PATIENT_ROOT_GET: "get",
+    dimse.STUDY_ROOT_GET: "get",
+}
+_PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
+
+
+def _registered(kind: str) -> frozenset[str]:
+    return frozenset(uid for uid, entry in UID_dictionary.items() if entry[1] == kind)
+
+
+SYNTAXES = _registered("Transfer Syntax")
+STORAGE = frozenset(
+    uid
+    for uid in _registered("SOP Class")
+    if "Storage" in UID_dictionary[uid][0]
+    and not any(w in UID_dictionary[uid][0] for w in ("Commitment", "Directory", "Service"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The outcome: the answer to each context, the contexts to use, the roles answered."""
+
+    decided: tuple[Decided, ...]
+    contexts: Mapping[int, Context]
+    roles: tuple[Role, ...]
+
+
+def agree(
+    proposed: Sequence[Proposed],
+    roles: Iterable[Role],
+    operations: Collection[Operation],
+    private: Collection[str] = (),
+) -> Agreement:
+    """Decide on each proposed context.
+
+    Storage contexts are accepted for C-STORE to us ('store'), and for C-GET ('get') when the
+    requestor selected the SCP role. The first syntax proposed that we know is taken; for C-GET an
+    uncompressed one, which every stored object can be turned into.
+    """
+    wanted = {r.abstract: r for r in roles}
+    decided, contexts = [], {}
+    answered: dict[str, Role] = {}
+    for one in proposed:
+        role = wanted.get(one.abstract)
+        gets = role is not None and role.scp and "get" in operations
+        result = _judge(one, operations, private, gets=gets)
+        syntax = _chosen(one, gets=gets) if result == ul.ACCEPTED else None
+        if result == ul.ACCEPTED and syntax is None:
+            result = ul.NO_SYNTAX
+        decided.append(Decided(one.number, result, syntax or IMPLICIT_LE))
+        if syntax is None:
+            continue
+        contexts[one.number] = Context(one.number, one.abstract, syntax, stores=gets)
+        if role is not None:
+            stores = "store" in operations or one.abstract not in STORAGE
+            answered[one.abstract] = Role(one.abstract, role.scu and stores, gets)
+    return Agreement(tuple(decided), contexts, tuple(answered.values()))
+
+
+def _judge(
+    one: Proposed, operations: Collection[Operation], private: Collection[str], *, gets: bool
+) -> int:
+    if one.abstract == dimse.VERIFICATION:
+        return ul.ACCEPTED
+    if one.abstract in _QUERY:
+        return ul.ACCEPTED if _QUERY[one.abstract] in operations else ul.USER_REJECTED
+    if one.abstract in STORAGE or one.abstract in private:
+        return ul.ACCEPTED if gets or "store" in operations else ul.USER_REJECTED
+    return ul.NO_ABSTRACT
+
+
+def _chosen(one: Proposed, *, gets: bool) -> str | None:
+    if one.abstract == dimse.VERIFICATION or one.abstract in _QUERY:
+        return next((s for s in _PLAIN if s in one.syntaxes), None)
+    if gets and (plain := next((s for s in _PLAIN if s in one.syntaxes), None)):
+        return plain
+    return next((s for s in one.syntaxes if s in SYNTAXES), None)
