@@ -65,7 +65,13 @@ def _answer(request: Request, space: str, done: Done, status: int = 200) -> Resp
     return Response(status_code=status, headers=headers)
 
 
-@router.post("/workitems", status_code=201, responses=told.CREATED, openapi_extra=told.NEW_BODY)
+@router.post(
+    "/workitems",
+    status_code=201,
+    response_class=Response,
+    responses=told.CREATED,
+    openapi_extra=told.NEW_BODY,
+)
 async def create_workitem(request: Request, space: Slug) -> Response:
     """Create a work item; its UID may follow as '?{uid}' or '?workitem={uid}'."""
     actor, document = await _caller(request), await _body(request)
@@ -122,7 +128,7 @@ async def retrieve_workitem(request: Request, space: Slug, workitem: Uid) -> Res
     return Response(to_json([item.document]), media_type=media)
 
 
-@router.post(_ITEM, responses=told.DONE, openapi_extra=told.UPDATE_BODY)
+@router.post(_ITEM, response_class=Response, responses=told.DONE, openapi_extra=told.UPDATE_BODY)
 async def update_workitem(request: Request, space: Slug, workitem: Uid) -> Response:
     """Change attributes; of a claimed item with '?{transaction-uid}' or in the data set."""
     actor, document = await _caller(request), await _body(request)
@@ -132,7 +138,9 @@ async def update_workitem(request: Request, space: Slug, workitem: Uid) -> Respo
     return _answer(request, space, done)
 
 
-@router.put(_ITEM + "/state", responses=told.DONE, openapi_extra=told.STATE_BODY)
+@router.put(
+    _ITEM + "/state", response_class=Response, responses=told.DONE, openapi_extra=told.STATE_BODY
+)
 async def change_workitem_state(request: Request, space: Slug, workitem: Uid) -> Response:
     """Claim a work item (IN PROGRESS), or end it (COMPLETED, CANCELED)."""
     actor, document = await _caller(request), await _body(request)
@@ -144,6 +152,7 @@ async def change_workitem_state(request: Request, space: Slug, workitem: Uid) ->
 @router.post(
     _ITEM + "/cancelrequest",
     status_code=202,
+    response_class=Response,
     responses=told.ACCEPTED,
     openapi_extra=told.CANCEL_BODY,
 )
@@ -167,7 +176,11 @@ def _wish(request: Request, workitem: str, aetitle: str) -> Wish:
 
 
 @router.post(
-    _SUBSCRIBER, status_code=201, responses=told.SUBSCRIBED, openapi_extra=told.SUBSCRIBE_PARAMETERS
+    _SUBSCRIBER,
+    status_code=201,
+    response_class=Response,
+    responses=told.SUBSCRIBED,
+    openapi_extra=told.SUBSCRIBE_PARAMETERS,
 )
 async def subscribe_to_workitem(
     request: Request, space: Slug, workitem: Uid, aetitle: Title
@@ -180,7 +193,7 @@ async def subscribe_to_workitem(
     return Response(status_code=201, headers={"Content-Location": f"{root}/subscribers/{aetitle}"})
 
 
-@router.delete(_SUBSCRIBER, responses=told.DONE)
+@router.delete(_SUBSCRIBER, response_class=Response, responses=told.DONE)
 async def unsubscribe_from_workitem(
     request: Request, space: Slug, workitem: Uid, aetitle: Title
 ) -> Response:
@@ -191,7 +204,7 @@ async def unsubscribe_from_workitem(
     return Response(status_code=200)
 
 
-@router.post(_SUBSCRIBER + "/suspend", responses=told.DONE)
+@router.post(_SUBSCRIBER + "/suspend", response_class=Response, responses=told.DONE)
 async def suspend_worklist_subscription(
     request: Request, space: Slug, workitem: Uid, aetitle: Title
 ) -> Response:
