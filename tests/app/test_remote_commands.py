@@ -50,9 +50,10 @@ async def web(app: FastAPI, db: Database, queue: InPlaceQueue) -> AsyncIterator[
             await queue.drain(db)
             await asyncio.sleep(0.05)
 
+    hospital = await make_hospital(db, "east")
+    await queue.drain(db)  # the organisation's default space is there now
     working = asyncio.create_task(worker())
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as opened:
-        hospital = await make_hospital(db, "east")
         answer = await sign_in(opened, hospital.reader_email)
         tokens = Tokens(answer["access_token"], "", now().timestamp() + 600)
         credentials.keep(SignIn(ISSUER, tokens))

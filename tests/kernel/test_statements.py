@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from healthvision.kernel.bulkdb import BulkDatabase, insert_new, is_race
 from healthvision.kernel.clock import new_id
-from healthvision.kernel.db import DatabaseUnavailable, JsonColumn, UtcDateTime
+from healthvision.kernel.db import Database, DatabaseUnavailable, JsonColumn, UtcDateTime
 from healthvision.kernel.statements import MAX_IN, Statement
 
 TABLE = Table(
@@ -64,6 +64,23 @@ def database(database_url: str) -> Iterator[BulkDatabase]:
 def row(name: str = "a", **more: Any) -> dict[str, Any]:
     """Return the values of a row."""
     return {"id": new_id(), "name": name, "share": 0.5, "body": {"k": ["王"]}, "at": AT, **more}
+
+
+class TestDrivers:
+    async def test_one_statement_runs_on_the_sync_and_on_the_async_driver(
+        self, database: BulkDatabase, database_url: str
+    ) -> None:
+        add, find = Statement(insert(TABLE)), Statement(select(TABLE.c.name, TABLE.c.body))
+        with database.transaction() as connection:
+            add.run(connection, row("sync"))
+            first = find.rows(connection, {})
+        db = Database(database_url)
+        async with db.transaction() as session:
+            await session.run_sync(lambda s: add.run(s.connection(), row("async")))
+            both = await session.run_sync(lambda s: find.rows(s.connection(), {}))
+        await db.close()
+        assert first == [("sync", {"k": ["王"]})]
+        assert sorted(both, key=str) == [("async", {"k": ["王"]}), ("sync", {"k": ["王"]})]
 
 
 class TestStatement:

@@ -34,7 +34,7 @@ class _Bind:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """The text for one dialect, set of keys and list lengths; positional when the driver is."""
+    """The text for one driver, set of keys and list lengths; positional when the driver is."""
 
     text: str
     positional: bool
@@ -59,7 +59,7 @@ class Statement:
             )
         )
         self._compiled: dict[object, _Compiled] = {}
-        self._results: dict[str, Results] = {}
+        self._results: dict[tuple[str, str], Results] = {}
         self._record: Callable[..., Any] | None = None
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -125,7 +125,8 @@ class Statement:
         return cursor
 
     def _for(self, dialect: Dialect, values: Mapping[str, Any]) -> _Compiled:
-        key = (dialect.name, *values, *(_padded(len(values[name])) for name in self._lists))
+        padded = (_padded(len(values[name])) for name in self._lists)
+        key = (dialect.name, dialect.driver, *values, *padded)
         found = self._compiled.get(key)
         if found is None:
             lengths = {name: _padded(len(values[name])) for name in self._lists}
@@ -162,7 +163,8 @@ class Statement:
 
     def _results_of(self, dialect: Dialect, compiled: _Compiled, cursor: Any) -> Results:
         """Return what converts which columns; the driver's types are known after the first run."""
-        found = self._results.get(compiled.text)
+        key = (dialect.driver, compiled.text)
+        found = self._results.get(key)
         if found is None:
             assert isinstance(self._clause, Select)
             converters = [
@@ -172,7 +174,7 @@ class Statement:
                 )
             ]
             found = tuple((at, c) for at, c in enumerate(converters) if c is not None)
-            self._results[compiled.text] = found
+            self._results[key] = found
         return found
 
 
