@@ -67,6 +67,7 @@ class TestReadHead:
         assert t1_reading.atypical == ()
         assert t1_reading.hyperintensities is None
 
+    @pytest.mark.long
     def test_the_array_order_does_not_matter(self) -> None:
         phantom = head(36, COARSE)
         turned = metamorphic.flip(0, 2)(phantom.volume)
@@ -76,6 +77,7 @@ class TestReadHead:
         assert first.tissues is not None
         assert other.tissues.grey_ml == pytest.approx(first.tissues.grey_ml, rel=1e-6)
 
+    @pytest.mark.long
     def test_a_header_that_contradicts_the_tissues_stops_the_measuring(self) -> None:
         phantom = head(32, COARSE)
         found = read_head(phantom.volume, header(description="ax t2 tse"))
@@ -97,6 +99,7 @@ class TestReadHead:
         assert read_head(empty, header()) == NotRead("no-head")
 
 
+@pytest.mark.long
 class TestFlair:
     def test_bright_spots_are_found_and_measured(self) -> None:
         phantom = head(34, HeadConfig(contrast="FLAIR", hyperintensities=8))
@@ -108,6 +111,7 @@ class TestFlair:
         assert high >= phantom.ml(HYPER) * 0.95
 
 
+@pytest.mark.long
 class TestTumour:
     def test_a_large_lesion_is_marked_and_grows_from_a_click(self) -> None:
         phantom = head(5000, HeadConfig(ventricles=1.0, tumour_mm=32))
