@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages that are made from the code: OpenAPI, settings, problems, permissions."""
+"""Pages that are made from the code: OpenAPI, settings, problems, permissions, conformance."""
 
 import importlib
 import json
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 import healthvision
+from healthvision.app import conformance
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.system import router as system_router
@@ -104,10 +105,12 @@ def _permissions_page() -> str:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Yield (file name, content) of each page."""
-    yield "openapi.json", json.dumps(openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    document = openapi()
+    yield "openapi.json", json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     yield "settings.md", _settings_page()
     yield "problems.md", _problems_page()
     yield "permissions.md", _permissions_page()
+    yield "conformance.md", conformance.page(document)
 
 
 def write(folder: Path) -> list[Path]:

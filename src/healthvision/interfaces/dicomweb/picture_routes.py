@@ -15,7 +15,7 @@ from healthvision.interfaces.dicomweb.paths import (
     target_of,
 )
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 _PICTURE: documents.Described = {
     "responses": documents.PICTURE,
     "openapi_extra": documents.PICTURE_PARAMETERS,

@@ -32,7 +32,7 @@ from healthvision.kernel.errors import Conflict
 from healthvision.kernel.fastlane import lanes_of
 from healthvision.kernel.http import database_of
 
-router = APIRouter(prefix="/dicomweb/{space}", tags=["image"])
+router = APIRouter(prefix="/dicomweb/{space}", tags=["image"], default_response_class=Response)
 
 
 # Search (QIDO-RS)

@@ -18,7 +18,7 @@ from healthvision.interfaces.dicomweb.media import parse_accept
 from healthvision.interfaces.dicomweb.paths import Slug, target_of
 from healthvision.interfaces.dicomweb.query import BadParameter
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 _KNOWN = frozenset(
     {
         "requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset",

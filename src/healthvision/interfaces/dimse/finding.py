@@ -28,7 +28,7 @@ _LEVELS: dict[str, SearchLevel] = {
     "SERIES": "series",
     "IMAGE": "instance",
 }
-_UNIQUE = {
+UNIQUE_KEYS = {
     "PATIENT": ("00100020",),
     "STUDY": ("0020000D",),
     "SERIES": ("0020000D", "0020000E"),
@@ -148,7 +148,7 @@ class Finding:
 
     def _document(self, question: Question, item: FoundItem) -> Json:
         asked = {tag: {"vr": vr} for tag, vr in question.identifier.asked.items()}
-        shown = dict.fromkeys((*asked, *_UNIQUE[question.level]))
+        shown = dict.fromkeys((*asked, *UNIQUE_KEYS[question.level]))
         if question.level == "PATIENT":
             shown = {t: None for t in shown if t in _PATIENT_KEYS}
         document: Json = {

@@ -23,17 +23,36 @@ _QUERY: Mapping[str, Operation] = {
 _PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
 
 
-def _registered(kind: str) -> frozenset[str]:
-    return frozenset(uid for uid, entry in UID_dictionary.items() if entry[1] == kind)
+# Registered after the edition that the dictionary of pydicom was made from (PS3.6 2025).
+_NEWER_SYNTAXES: Mapping[str, str] = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
+_NEWER_CLASSES: Mapping[str, str] = {
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+}
+_NO_FILES = ("SMPTE", "XML Encoding", "RFC 2557", "Papyrus")  # streams, texts: no Part 10 objects
+_NO_STORAGE = ("Commitment", "Directory", "Service")
 
 
-SYNTAXES = _registered("Transfer Syntax")
-STORAGE = frozenset(
-    uid
-    for uid in _registered("SOP Class")
-    if "Storage" in UID_dictionary[uid][0]
-    and not any(w in UID_dictionary[uid][0] for w in ("Commitment", "Directory", "Service"))
-)
+def _registered(kind: str, newer: Mapping[str, str]) -> dict[str, str]:
+    old = {uid: str(entry[0]) for uid, entry in UID_dictionary.items() if entry[1] == kind}
+    return old | newer
+
+
+# Transfer syntaxes and storage SOP classes that are taken: UID -> name.
+SYNTAXES: Mapping[str, str] = {
+    uid: name
+    for uid, name in _registered("Transfer Syntax", _NEWER_SYNTAXES).items()
+    if not any(word in name for word in _NO_FILES)
+}
+STORAGE: Mapping[str, str] = {
+    uid: name
+    for uid, name in _registered("SOP Class", _NEWER_CLASSES).items()
+    if "Storage" in name and not any(word in name for word in _NO_STORAGE)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Problems as DIMSE statuses (PS3.7 annex C, PS3.4 tables B.2-1, C.4-1 to C.4-3)."""
 
+from collections.abc import Mapping
+
 from healthvision.formats.dicom import dimse
 from healthvision.kernel.errors import (
     Busy,
@@ -20,6 +22,25 @@ _STATUS: tuple[tuple[type[Problem] | tuple[type[Problem], ...], int], ...] = (
     ((NotFound, Conflict), dimse.PROCESSING_FAILURE),
     (Invalid, dimse.CANNOT_UNDERSTAND),
 )
+
+TOLD: Mapping[int, str] = {
+    dimse.SUCCESS: "success",
+    dimse.PENDING: "C-FIND, C-GET, C-MOVE: more follows",
+    dimse.PENDING_PARTLY: "C-FIND: more follows; some keys were not matched",
+    dimse.CANCELLED: "ended by C-CANCEL",
+    dimse.OUT_OF_RESOURCES: "storage full, or too busy: try again",
+    dimse.NO_COUNT: "C-GET, C-MOVE: the matches could not be counted",
+    dimse.SUBOPERATIONS_FAILED: "C-GET, C-MOVE: no object could be sent",
+    dimse.DESTINATION_UNKNOWN: "C-MOVE: the destination is not among the remote AEs",
+    dimse.DATASET_MISMATCH: "identifier, level or SOP class do not fit",
+    dimse.CANNOT_UNDERSTAND: "the object cannot be read; it is kept in quarantine",
+    dimse.SOME_FAILED: "C-GET, C-MOVE: some objects could not be sent",
+    dimse.PROCESSING_FAILURE: "a failure of ours, or a conflict",
+    dimse.CLASS_NOT_SUPPORTED: "SOP class not supported",
+    dimse.NOT_AUTHORIZED: "the peer may not do this",
+    dimse.UNRECOGNIZED: "operation unknown",
+    dimse.BAD_ARGUMENT: "an argument cannot be used",
+}
 
 
 def status_of(problem: Problem) -> int:
