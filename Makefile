@@ -6,7 +6,7 @@ HV := .venv/bin/healthvision
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate bench-archive clean
+.PHONY: help setup setup-dev services demo test test-long check format openapi evaluate bench-archive clean web web-api web-check web-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,12 +29,25 @@ test: setup-dev services ## Set up and run all tests but the long ones (under 15
 test-long: setup-dev services ## The long tests (under 45 minutes)
 	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile -m "long" -q
 
-check: setup-dev ## ruff, mypy --strict, import contracts, architecture, OpenAPI drift (under 60 s)
+web: setup ## Build the web interface anew (setup does it when its sources changed)
+	@$(PY) scripts/web_build.py build --force
+
+web-api: setup ## Make the interface's client from docs/reference/openapi.json
+	@$(PY) scripts/web_build.py run api
+
+web-dev: setup ## Vite on 5173 in front of the API of HV_DEV_SERVER (default port 8080)
+	@$(PY) scripts/web_build.py run dev
+
+web-check: setup ## tsc, ESLint, drift of the generated client
+	@$(PY) scripts/web_build.py check --soft
+
+check: setup-dev ## ruff, mypy --strict, import contracts, tsc, ESLint, OpenAPI drift (under 60 s)
 	@.venv/bin/ruff check src tests scripts
 	@.venv/bin/ruff format --check -q src tests scripts
 	@.venv/bin/mypy src tests
 	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
 	@$(PY) -m pytest -q tests/test_architecture.py tests/app/test_openapi.py -p no:cacheprovider
+	@$(PY) scripts/web_build.py check --soft
 
 format: setup-dev ## Format the code
 	@.venv/bin/ruff check --fix -q src tests scripts; .venv/bin/ruff format src tests scripts
@@ -49,4 +62,4 @@ bench-archive: setup-dev ## Our archive and Orthanc side by side (root; some 20 
 	@$(PY) scripts/bench_archive.py
 
 clean: ## Remove what make made
-	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .hypothesis demo-data
+	rm -rf web/node_modules src/healthvision/interfaces/web/static .venv .uv .cache .pytest_cache .ruff_cache .hypothesis demo-data

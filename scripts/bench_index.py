@@ -129,7 +129,7 @@ def serving(folder: Path) -> Iterator[tuple[int, int]]:
             [sys.executable, "-m", "healthvision", "run", "api"], stdout=log, stderr=log
         )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2).close()

@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 want="${1:-core}"
 stamp=".venv/.healthvision-$want"
 newer() { [ -f "$1" ] && [ ! uv.lock -nt "$1" ] && [ ! pyproject.toml -nt "$1" ]; }
-if newer "$stamp" || { [ "$want" = core ] && newer ".venv/.healthvision-dev"; }; then exit 0; fi
+# The web interface: built when its sources changed; without it the server works and says so.
+build_web() { .venv/bin/python scripts/web_build.py build --soft; }
+if newer "$stamp" || { [ "$want" = core ] && newer ".venv/.healthvision-dev"; }; then build_web; exit 0; fi
 
 python=""
 for name in python3.13 python3.12 python3.11 python3; do
@@ -34,6 +36,10 @@ if [ ! -x .uv/bin/uv ]; then
   .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 fi
 echo "setup: installing the locked dependencies into .venv (the first time takes some minutes) ..." >&2
-extra=(--no-dev); [ "$want" = dev ] && extra=(--group dev)
-UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never .uv/bin/uv sync --frozen --python "$python" "${extra[@]}"
+extra=(--no-dev)
+[ "${HV_SKIP_WEB:-}" = 1 ] || extra+=(--group web)
+[ "$want" = dev ] && extra=(--group dev)
+# HV_SKIP_WEB here: not inside the package's own build, but below, with the Node of .venv
+HV_SKIP_WEB=1 UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never .uv/bin/uv sync --frozen --python "$python" "${extra[@]}"
 touch "$stamp"
+build_web

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure lung-ct on held-out phantoms and write the evidence that its manifest shows.
 
-Run: ``python scripts/evaluate_lung_ct.py [COUNT] [OUT.json]``; seeds 3000 and
-3100 and up.
+Run: ``python scripts/evaluate_lung_ct.py [COUNT] [OUT.json]``; seeds 3000, 3100
+and 3200 and up.
 """
 
 import json
@@ -12,11 +12,14 @@ from pathlib import Path
 
 from healthvision.clinical.chest.evaluation import (
     examine,
+    examine_masses,
     hard_held_out,
     held_out,
     reliability,
     summarise,
     summarise_hard,
+    summarise_masses,
+    with_masses,
 )
 from healthvision.clinical.chest.nodules import read_forest
 
@@ -33,10 +36,17 @@ def main() -> None:
     for seed in range(3100, 3100 + count):
         hard.append(examine(hard_held_out(seed), forest))
         sys.stderr.write(f"hard phantom {seed}: {len(hard[-1].calls)} calls\n")
-    figures = [asdict(f) for f in (*summarise(scans), *summarise_hard(hard))]
-    last = count - 1
+    masses = []
+    for seed in range(3200, 3200 + count):
+        masses.append(examine_masses(with_masses(seed)))
+        sys.stderr.write(f"masses {seed}: {len(masses[-1])} calls\n")
+    figures = [
+        asdict(f) for f in (*summarise(scans), *summarise_hard(hard), *summarise_masses(masses))
+    ]
+    last, first_mass = count - 1, 3200
     record = {
-        "data": f"chest phantoms, seeds 3000-{3000 + last}; hard ones, seeds 3100-{3100 + last}",
+        "data": f"chest phantoms, seeds 3000-{3000 + last}; hard ones, seeds 3100-{3100 + last}; "
+        f"with masses, seeds {first_mass}-{first_mass + last}",
         "count": count,
         "reliability": [asdict(b) for b in reliability([*scans, *hard])],
     }

@@ -25,7 +25,3 @@ class TestDocs:
         assert [url for url in loaded if not url.startswith("/docs-assets/")] == []
         for url in loaded:
             assert (await client.get(url)).status_code == 200
-
-    async def test_the_address_itself_leads_to_the_docs(self, client: httpx.AsyncClient) -> None:
-        answer = await client.get("/")
-        assert (answer.status_code, answer.headers["location"]) == (307, "/docs")

@@ -44,6 +44,18 @@ class TestReference:
                 assert operation.get("description"), name
                 assert any(s.startswith("2") or s == "302" for s in operation["responses"]), name
 
+    def test_every_post_under_v1_of_a_known_caller_takes_an_idempotency_key(
+        self, document: dict[str, Any]
+    ) -> None:
+        without = {
+            path
+            for path, item in document["paths"].items()
+            if path.startswith("/v1/") and "post" in item
+            if "Idempotency-Key"
+            not in [p["name"] for p in item["post"].get("parameters", []) if p["in"] == "header"]
+        }
+        assert without == {"/v1/invites/accept", "/v1/password-resets/complete"}  # single-use
+
     def test_the_seven_groups_are_there(self, document: dict[str, Any]) -> None:
         tags = {t for i in document["paths"].values() for o in i.values() for t in o["tags"]}
         groups = {"user", "image", "analysis", "result", "model", "system", "webhook"}

@@ -99,7 +99,10 @@ class TestCommands:
         tasks = await _run("tasks", "list")
         assert str(task.id) in tasks.output and "lung-ct" in tasks.output
         results = await _run("results", "list")
-        assert str(task.result_id) in results.output
+        head, row = (line.split("\t") for line in results.output.splitlines())
+        assert (head[0], row[0]) == ("id", str(task.result_id))  # whole ids, for other programs
+        whole = await _run("results", "list", "--json")
+        assert f'"id": "{task.result_id}"' in whole.output
         shown = await _run("results", "show", str(task.result_id))
         assert shown.exit_code == 0, shown.output
         assert "Abstained: " in shown.output

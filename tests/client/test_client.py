@@ -411,3 +411,31 @@ class TestLimits:
         script = Script([json_answer([{"name": "image", "value": 5e8, "unit": "By"}])])
         (limit,) = blocking(script).limits()
         assert (limit.name, limit.value, limit.unit) == ("image", 5e8, "By")
+
+
+class TestReading:
+    def test_a_verdict_and_the_file_of_a_report(self, tmp_path: Path) -> None:
+        said: dict[str, Any] = {
+            "id": str(uuid4()),
+            "result_id": str(uuid4()),
+            "study_id": str(uuid4()),
+            "tracking_uid": "1.2",
+            "decision": "modify",
+            "reason_code": "",
+            "reason": "",
+            "reader_name": "Li Na",
+            "active": True,
+            "application": "lung-ct",
+            "application_version": "0.1.0",
+            "created_at": "2026-11-21T08:00:00Z",
+        }
+        script = Script([json_answer(said, 201), httpx.Response(200, content=b"%PDF-1.4")])
+        client = blocking(script)
+        verdict = client.give_verdict(
+            said["result_id"], "modify", tracking_uid="1.2", changes={"label": "cyst"}
+        )
+        assert verdict.decision == "modify"
+        assert json.loads(script.seen[0].content)["changes"] == {"label": "cyst"}
+        target = client.export_report(uuid4(), tmp_path / "report.pdf")
+        assert target.read_bytes() == b"%PDF-1.4"
+        assert script.seen[1].url.params["format"] == "pdf"

@@ -65,6 +65,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     pem, port = _certificate(folder), free_port()
     with platform(folder) as running:
         key = _api_key(running.environment)
+        running.environment["HV_TRUSTED_PROXIES"] = "127.0.0.1"
         apis = [running.add("api") for _ in range(2)]
         for api in apis:
             api.wait_ready()
@@ -197,6 +198,27 @@ class TestRequests:
             received = secure.recv(4096)
         assert received == b"" or b" 408 " in received
         assert time.monotonic() - begun < 12
+
+    @pytest.mark.parametrize("path", ["/v1/tasks", "/oauth/token"])
+    def test_a_body_that_trickles_is_cut(self, gateway: Gateway, path: str) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {gateway.api_key}\r\n"
+        with (
+            socket.create_connection(("127.0.0.1", gateway.port)) as plain,
+            context.wrap_socket(plain) as secure,
+        ):
+            secure.sendall(f"{head}Content-Length: 5000\r\n\r\n".encode())
+            secure.settimeout(0.5)
+            received = b""
+            for _ in range(100):  # one byte each half a second: never idle
+                secure.sendall(b"{")
+                try:
+                    received = secure.recv(4096)
+                    break
+                except TimeoutError:
+                    continue
+        assert b" 408 " in received
 
     def test_one_dead_api_is_passed_by(self, gateway: Gateway) -> None:
         gateway.platform.processes[0].kill()

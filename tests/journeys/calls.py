@@ -102,6 +102,34 @@ def _reset(w: World) -> Call:
     return Call(json={"token": made["token"], "password": PASSWORD + "?"}, anonymous=True)
 
 
+def _at_the_pages(w: World) -> tuple[dict[str, str], dict[str, Any]]:
+    """Sign a new person in at the web interface; return the proof and the session."""
+    _, email = w.new_person()
+    body = {"email": email, "password": PASSWORD}
+    with httpx.Client(base_url=w.url, timeout=60) as browser:
+        session: dict[str, Any] = browser.post("/ui/session", json=body).json()
+        cookie = browser.cookies["hv_session"]
+    return {"Cookie": f"hv_session={cookie}", "X-CSRF-Token": session["csrf_token"]}, session
+
+
+@_call("get_session", "sign_out")
+def _session(w: World) -> Call:
+    proof, _ = _at_the_pages(w)
+    return Call(headers=proof, anonymous=True)
+
+
+@_call("sign_in")
+def _sign_in(w: World) -> Call:
+    _, email = w.new_person()
+    return Call(json={"email": email, "password": PASSWORD}, anonymous=True)
+
+
+@_call("switch_organisation")
+def _switch(w: World) -> Call:
+    proof, session = _at_the_pages(w)
+    return Call(json={"org_id": session["me"]["org_id"]}, headers=proof, anonymous=True)
+
+
 @_call("create_organisation")
 def _organisation(w: World) -> Call:
     name = w.name()
@@ -273,7 +301,7 @@ def _get_blob(w: World) -> Call:
 # Notify
 
 MAKERS["create_subscription"] = lambda w: Call(
-    json={"name": w.name(), "topics": ["no.such"], "channel": "inapp"}
+    json={"name": w.name(), "topics": ["analysis.result_*"], "channel": "inapp"}
 )
 MAKERS["get_subscription"] = lambda w: Call({"subscription_id": w.new_subscription()["id"]})
 MAKERS["remove_subscription"] = MAKERS["get_subscription"]
@@ -346,6 +374,89 @@ def _take_out(w: World) -> Call:
 MAKERS["get_series"] = lambda w: Call({"series_id": w.study["series"][0]["id"]})
 MAKERS["get_instance"] = lambda w: Call({"instance_id": w.instance["id"]})
 MAKERS["get_instance_metadata"] = MAKERS["get_instance"]
+MAKERS["get_original_instance"] = MAKERS["get_instance"]
+
+# Corrections
+
+_WHY = {"reason": "Wrong patient chosen at the console"}
+
+
+@_call("merge_patient")
+def _merge(w: World) -> Call:
+    one, other = w.new_study(), w.new_study()
+    body = {"into": other["patient_ref"], "reason": "Registered twice"}
+    return Call({"patient_ref": one["patient_ref"]}, json=body)
+
+
+MAKERS["edit_patient"] = lambda w: Call(
+    {"patient_ref": w.new_study()["patient_ref"]}, json={"name": "Li^Na=李^娜", **_WHY}
+)
+
+
+@_call("move_study")
+def _move(w: World) -> Call:
+    one, other = w.new_study(), w.new_study()
+    return Call({"study_id": one["id"]}, json={"patient": other["patient_ref"], **_WHY})
+
+
+@_call("split_study")
+def _split(w: World) -> Call:
+    study = w.ask("GET", f"/v1/studies/{w.new_study()['id']}")
+    body = {"series": [s["id"] for s in study["series"]], "reason": "Two visits in one study"}
+    return Call({"study_id": study["id"]}, json=body)
+
+
+MAKERS["edit_study"] = lambda w: Call(
+    {"study_id": w.new_study()["id"]}, json={"description": "Chest CT, plain", **_WHY}
+)
+MAKERS["reject_study"] = lambda w: Call(
+    {"study_id": w.new_study()["id"]}, json={"code": "quality", "reason": "Patient moved"}
+)
+
+
+@_call("edit_series")
+def _edit_series(w: World) -> Call:
+    study = w.ask("GET", f"/v1/studies/{w.new_study()['id']}")
+    body = {"body_part": "KNEE", "reason": "Protocol of another region"}
+    return Call({"series_id": study["series"][0]["id"]}, json=body)
+
+
+def _corrected(w: World) -> dict[str, Any]:
+    path = f"/v1/studies/{w.new_study()['id']}/edit"
+    return w.ask("POST", path, json={"description": "Chest CT, plain", **_WHY})
+
+
+@_call("get_correction", "undo_correction")
+def _correction(w: World) -> Call:
+    return Call({"correction_id": _corrected(w)["id"]})
+
+
+MAKERS["get_study_history"] = lambda w: Call({"study_id": _corrected(w)["study_id"]})
+MAKERS["get_patient_history"] = lambda w: Call({"patient_ref": _corrected(w)["patient_ref"]})
+_UNDO = MAKERS["undo_correction"]
+MAKERS["undo_correction"] = lambda w: Call(_UNDO(w).path, json={"reason": "It was right"})
+
+
+def _disagreed(w: World) -> str:
+    """Let two objects disagree about a patient; return the id of the conflict."""
+    number = w.name()
+    w.store([ct_bytes(PatientID=number, PatientName="Wang^Xiao", Modality="OT")])
+    study = w.store([ct_bytes(PatientID=number, PatientName="Wang^XiaoDong", Modality="OT")])
+    found: str = w.ask("GET", f"/v1/patients/{study['patient_ref']}")["conflicts"][0]["id"]
+    return found
+
+
+@_call("list_conflicts")
+def _conflicts(w: World) -> Call:
+    _disagreed(w)
+    return Call()
+
+
+@_call("resolve_conflict")
+def _decide(w: World) -> Call:
+    return Call({"conflict_id": _disagreed(w)}, json={"take": "other", "reason": "As on the card"})
+
+
 MAKERS["create_upload"] = lambda w: Call(json={"filename": "a.png", "size": len(picture(1))})
 MAKERS["get_upload"] = lambda w: Call({"upload_id": w.upload["id"]})
 MAKERS["get_original"] = MAKERS["get_upload"]
@@ -563,3 +674,143 @@ MAKERS["compare_results"] = lambda w: Call(
 def _key_image(w: World) -> Call:
     names = [o["name"] for o in w.result["outputs"] if o["kind"] == "PNG"]
     return Call({"result_id": w.result["item"]["id"], "name": names[0]})
+
+
+# Reading
+
+_RESULT: Maker = lambda w: Call({"result_id": w.result["item"]["id"]})  # noqa: E731 (a seed)
+MAKERS |= dict.fromkeys(
+    (
+        "search_worklist",
+        "count_worklist",
+        "watch_worklist",
+        "search_verdicts",
+        "search_reports",
+        "get_agreement",
+    ),
+    _plain,
+)
+MAKERS["give_verdict"] = lambda w: Call(
+    {"result_id": w.result["item"]["id"]}, json={"decision": "accept"}
+)
+MAKERS["list_result_verdicts"] = _RESULT
+
+
+@_call("withdraw_verdict")
+def _verdict(w: World) -> Call:
+    path = f"/v1/results/{w.result['item']['id']}/verdicts"
+    return Call({"verdict_id": w.ask("POST", path, json={"decision": "accept"})["id"]})
+
+
+def _report(w: World, state: str = "draft", *, radiologist: bool = False) -> dict[str, Any]:
+    """Return a new report in a state; its author is the administrator or the radiologist."""
+    author, other = w.people["radiologist"], w.admin
+    author, other = (author, other) if radiologist else (other, author)
+    new = {"study_id": w.new_study()["id"], "prefill": False}
+    report: dict[str, Any] = w.ask("POST", "/v1/reports", author, json=new)
+    path = f"/v1/reports/{report['id']}"
+    if state != "draft":
+        body = {"polarity": "negative", "findings": "Clear.", "impression": "No finding."}
+        w.ask("PUT", f"{path}/draft", author, json=body, headers={"If-Match": "*"})
+        report = w.ask("POST", f"{path}/submit", author)
+    if state == "final":
+        report = w.ask("POST", f"{path}/review", other, json={"approve": True})
+    return report
+
+
+_REPORT: Maker = lambda w: Call({"report_id": _report(w)["id"]})  # noqa: E731 (a seed)
+_SIGNED: Maker = lambda w: Call({"report_id": _report(w, "final")["id"]})  # noqa: E731 (a seed)
+MAKERS |= dict.fromkeys(("get_report", "take_over_report", "discard_draft"), _REPORT)
+MAKERS |= dict.fromkeys(("amend_report", "count_print", "check_signature"), _SIGNED)
+MAKERS["export_report"] = lambda w: Call(
+    {"report_id": _report(w, "final")["id"]}, {"format": "json"}
+)
+MAKERS["create_report"] = lambda w: Call(json={"study_id": w.new_study()["id"]})
+MAKERS["save_draft"] = lambda w: Call(
+    {"report_id": _report(w)["id"]}, json={"impression": "Clear."}, headers={"If-Match": "*"}
+)
+MAKERS["recall_report"] = lambda w: Call({"report_id": _report(w, "submitted")["id"]})
+MAKERS["review_report"] = lambda w: Call(
+    {"report_id": _report(w, "submitted", radiologist=True)["id"]}, json={"approve": True}
+)
+MAKERS["add_addendum"] = lambda w: Call(
+    {"report_id": _report(w, "final")["id"]}, json={"text": "Told by phone."}
+)
+
+
+@_call("submit_report")
+def _complete_draft(w: World) -> Call:
+    report = _report(w, "submitted")
+    w.ask("POST", f"/v1/reports/{report['id']}/recall")
+    return Call({"report_id": report["id"]})
+
+
+MAKERS["get_study_report"] = lambda w: Call({"study_id": _report(w)["study_id"]})
+MAKERS["get_report_prefill"] = _STUDY
+
+# Destinations and the worklist of modalities
+
+MAKERS |= dict.fromkeys(
+    ("list_destinations", "list_destination_kinds", "list_worklist_entries"), _plain
+)
+
+
+def _new_destination(w: World) -> dict[str, Any]:
+    """A destination that nobody may connect to, so that its deliveries end at once."""
+    config = {"url": "https://127.0.0.1:9/dicom-web", "username": "hv", "password": PASSWORD}
+    return {"name": w.name(), "kind": "dicomweb", "config": config, "automatic": False}
+
+
+def _destination(w: World) -> dict[str, str]:
+    made = w.ask("POST", "/v1/destinations", json=_new_destination(w))
+    return {"destination_id": made["id"]}
+
+
+def _sent(w: World, state: str = "") -> Call:
+    """Return the delivery of a study with one image; with a state once it is in it."""
+    place = _destination(w)
+    body = {"destination": place["destination_id"], "profile": {"images": True}}
+    made = w.ask("POST", f"/v1/studies/{w.new_study()['id']}/send", json=body)
+    path = f"/v1/destinations/{place['destination_id']}/deliveries/{made['id']}"
+    if state:
+        w.wait(f"a {state} delivery", lambda: w.ask("GET", path)["state"] == state)
+    return Call({**place, "delivery_id": made["id"]})
+
+
+MAKERS["create_destination"] = lambda w: Call(json=_new_destination(w))
+MAKERS |= dict.fromkeys(
+    (
+        *("get_destination", "remove_destination", "try_destination"),
+        "list_destination_deliveries",
+    ),
+    lambda w: Call(_destination(w)),
+)
+MAKERS["change_destination"] = lambda w: Call(_destination(w), json={"enabled": False})
+MAKERS["get_destination_delivery"] = lambda w: _sent(w)
+MAKERS["retry_destination_delivery"] = lambda w: _sent(w, "dead")
+MAKERS["list_study_deliveries"] = _STUDY
+MAKERS["send_study"] = lambda w: Call(
+    {"study_id": w.study["id"]}, json={"destination": _destination(w)["destination_id"]}
+)
+
+
+def _new_entry(w: World) -> dict[str, Any]:
+    return {
+        "patient_id": "P-0815",
+        "patient_name": "Wang^Min=王^敏",
+        "patient_birth_date": "1970-06-15",
+        "patient_sex": "F",
+        "accession_number": w.name()[-8:],
+        "procedure_description": "Chest CT without contrast",
+        "modality": "CT",
+        "station_ae": "CT1",
+        "scheduled_date": "2026-03-04",
+        "scheduled_time": "08:30:00",
+    }
+
+
+_ENTRY: Maker = lambda w: Call(  # noqa: E731 (a seed)
+    {"entry_id": w.ask("POST", "/v1/modality-worklist", json=_new_entry(w))["id"]}
+)
+MAKERS["create_worklist_entry"] = lambda w: Call(json=_new_entry(w))
+MAKERS |= dict.fromkeys(("get_worklist_entry", "cancel_worklist_entry"), _ENTRY)

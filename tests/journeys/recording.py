@@ -32,7 +32,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _THING = re.compile(r"thing-(\d+)-[0-9a-f]{6}")
 _SIGNED = re.compile(r"((?:signature|sig|token|code|user_code|ticket)=)[^&\s\"]+")
 _SECRET_NAMES = """
-secret token access_token refresh_token client_secret device_code csrf ticket sig
+secret token access_token refresh_token client_secret device_code csrf csrf_token ticket sig
 """
 _SECRETS = frozenset(_SECRET_NAMES.split())
 _KEY = re.compile(r"\bhv[a-z]*_[A-Za-z0-9_-]{16,}")

@@ -30,7 +30,7 @@ _OWN = """
 put_blob get_blob accept_invite complete_password_reset oauth_token oauth_introspect
 oauth_revoke oauth_device_authorization oauth_authorize_page oauth_authorize
 oauth_device oauth_device_page openid_configuration oauth_authorization_server jwks
-health ready version change_my_password
+health ready version change_my_password get_session sign_in sign_out switch_organisation
 """
 OWN_PROOF = frozenset(_OWN.split())
 # A batch names each broken study; a grant may name people that are not here yet.

@@ -47,6 +47,7 @@ SETTINGS = {
     "HV_NOTIFY_MAX_SUBSCRIPTIONS": "1000000",
     "HV_NOTIFY_PRIVATE_ALLOW": "127.0.0.1",
     "HV_ANALYSIS_EVENTS_SECONDS": "2",
+    "HV_READING_EVENTS_SECONDS": "1",
     "HV_ANALYSIS_MAX_OPEN_TASKS": "100000",
 }
 
@@ -379,7 +380,7 @@ class World:
 
     def new_subscription(self, channel: str = "inapp", **config: Any) -> Json:
         """Subscribe to something that never happens."""
-        body = {"name": self.name(), "topics": ["no.such.topic"], "channel": channel}
+        body = {"name": self.name(), "topics": ["notify.never_*"], "channel": channel}
         return self.ask("POST", "/v1/subscriptions", json={**body, "config": config})
 
     def new_delivery(self) -> Json:

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP edge: transactions, problems, idempotency, ETags, strict bodies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import func, select
+from fastapi import FastAPI, Request
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Mapped
 
-from healthvision.kernel.clock import new_id
-from healthvision.kernel.db import Database, OrgOwned
-from healthvision.kernel.errors import Conflict
-from healthvision.kernel.http import SessionDep, requires, router
+from healthvision.kernel.clock import FixedClock, new_id, now, use_clock
+from healthvision.kernel.db import Database, OrgOwned, Session
+from healthvision.kernel.errors import Conflict, NotFound
+from healthvision.kernel.http import OwnRoute, SessionDep, database_of, requires, router
+from healthvision.kernel.idempotency import (
+    IdempotencyRow,
+    KeptAnswer,
+    ReplayGuard,
+    drop_old_answers,
+)
 from healthvision.kernel.module import Module
 from healthvision.kernel.schemas import Input, Read
 from healthvision.kernel.security import Actor
@@ -36,6 +42,7 @@ class CupRead(Read):
 
 
 api = router("/v1/cups", "cups")
+own = router("/v1/mugs", "cups", OwnRoute)
 Writer = Annotated[Actor, requires("cups:write")]
 
 
@@ -51,6 +58,13 @@ async def add_cup(new: CupCreate, actor: Writer, session: SessionDep) -> CupRead
     return CupRead(size=new.size, count=count)
 
 
+@own.post("", status_code=201)
+async def add_mug(request: Request, new: CupCreate, actor: Writer) -> CupRead:
+    async with database_of(request).transaction() as session:
+        session.add(Cup(org_id=actor.org_id, size=new.size))
+    return CupRead(size=new.size, count=1)
+
+
 @api.get("")
 async def count_cups(actor: Writer, session: SessionDep) -> CupRead:
     return CupRead(size=0, count=await session.scalar(select(func.count()).select_from(Cup)) or 0)
@@ -58,7 +72,14 @@ async def count_cups(actor: Writer, session: SessionDep) -> CupRead:
 
 @pytest.fixture
 def modules() -> Sequence[Module]:
-    return [Module(name="cups", routers=[api])]
+    return [Module(name="cups", routers=[api, own])]
+
+
+@pytest.fixture
+def clock() -> Iterator[FixedClock]:
+    fixed = FixedClock(now())
+    with use_clock(fixed):
+        yield fixed
 
 
 async def _count(client: httpx.AsyncClient) -> int:
@@ -136,6 +157,54 @@ class TestIdempotencyKey:
         await client.post("/v1/cups", json={"size": 5}, headers=headers)
         answer = await client.post("/v1/cups", json={"size": 6}, headers=headers)
         assert answer.status_code == 409
+
+    async def test_a_key_may_be_used_again_after_a_day(
+        self, client: httpx.AsyncClient, db: Database, clock: FixedClock
+    ) -> None:
+        headers = {"Idempotency-Key": "key-0001"}
+        await client.post("/v1/cups", json={"size": 5}, headers=headers)
+        assert await drop_old_answers(db) == 0
+        clock.advance(86_401)
+        again = await client.post("/v1/cups", json={"size": 6}, headers=headers)
+        assert (again.status_code, again.json()["count"]) == (201, 2)
+        clock.advance(86_401)
+        assert await drop_old_answers(db) == 1
+
+    async def test_answers_kept_before_there_was_an_end_go_after_a_day(
+        self, client: httpx.AsyncClient, db: Database, clock: FixedClock
+    ) -> None:
+        await client.post("/v1/cups", json={"size": 5}, headers={"Idempotency-Key": "key-0001"})
+        async with db.transaction() as session:
+            await session.execute(update(IdempotencyRow).values(expires_at=None))
+        assert await drop_old_answers(db) == 0
+        clock.advance(86_401)
+        assert await drop_old_answers(db) == 1
+
+    async def test_a_route_with_its_own_transactions_honours_it_too(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        headers = {"Idempotency-Key": "key-0001"}
+        first = await client.post("/v1/mugs", json={"size": 5}, headers=headers)
+        second = await client.post("/v1/mugs", json={"size": 5}, headers=headers)
+        other = await client.post("/v1/mugs", json={"size": 6}, headers=headers)
+        assert (first.json(), first.status_code) == (second.json(), second.status_code)
+        assert second.headers["idempotency-replayed"] == "true"
+        assert other.status_code == 409
+        assert await _count(client) == 1
+
+    async def test_the_guard_is_asked_before_an_answer_is_given_again(
+        self, client: httpx.AsyncClient, db: Database
+    ) -> None:
+        class Refusing:
+            async def replayed(self, session: Session, actor: Actor, answer: KeptAnswer) -> None:
+                assert answer.document == {"size": 5, "count": 1}
+                raise NotFound("not any more")
+
+        db.resources.put(ReplayGuard, Refusing())  # type: ignore[type-abstract]
+        headers = {"Idempotency-Key": "key-0001"}
+        await client.post("/v1/cups", json={"size": 5}, headers=headers)
+        again = await client.post("/v1/cups", json={"size": 5}, headers=headers)
+        assert again.status_code == 404
 
     async def test_another_organisation_may_use_the_same_key(
         self, client: httpx.AsyncClient

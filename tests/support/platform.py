@@ -81,7 +81,10 @@ class Platform:
 
     def add(self, role: str) -> Process:
         """Start one more process of a role ('api', 'worker', 'all')."""
-        port = free_port() if role in ("api", "all") else None
+        return self.add_at(role, free_port() if role in ("api", "all") else None)
+
+    def add_at(self, role: str, port: int | None) -> Process:
+        """Start one more process of a role on a given port."""
         number = len(self.processes)
         process = Process(role, self.environment, self.folder / f"{role}-{number}.log", port)
         self.processes.append(process)

@@ -33,8 +33,15 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
         result = _analyze(console, path, application, target, seed)
     except Problem as problem:
         bad = problem.status < 500 and not isinstance(problem, OUR_FAULT)
-        text = escape(f"{path.name}: {problem.detail}")
+        named = problem.detail.startswith(f"{path.name}: ")
+        text = escape(problem.detail if named else f"{path.name}: {problem.detail}")
         console.print(f"[red]{'bad input' if bad else 'failure'}[/]: {text}", soft_wrap=True)
+        if bad:
+            console.print(
+                "Give a chest CT or another image the application takes, as DICOM, zip, NIfTI, "
+                "PNG, JPEG or TIFF, or a folder of them.",
+                soft_wrap=True,
+            )
         return BAD_INPUT if bad else FAILED
     except OSError as error:
         console.print(f"[red]failure[/]: {error.strerror or error}: {error.filename}")

@@ -21,8 +21,8 @@ Images in, explained results out. Decision support, not a medical device: every 
 "AI, unverified".
 
 Groups: **user**, **image**, **analysis**, **result**, **model**, **system**, **webhook**; images
-also under DICOMweb (`/dicomweb/{space}`). Errors are RFC 9457 problem documents. Send
-`Idempotency-Key` with a POST to make a repeat safe. Lists page with `cursor`.
+also under DICOMweb (`/dicomweb/{space}`). Errors are RFC 9457 problem documents. A POST
+that lists the header `Idempotency-Key` may be repeated safely with it. Lists page with `cursor`.
 """
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

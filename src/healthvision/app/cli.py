@@ -178,8 +178,11 @@ async def _audit_verify(core: CoreSettings, as_json: bool) -> int:
     if as_json:
         out.print_json(report.model_dump_json())
     else:
+        word = "untouched" if report.ok else "[red]TOUCHED[/]"
+        out.print(f"The log is {word}: {report.sealed} acts sealed, {report.unsealed} waiting.")
         for name, value in report.model_dump(mode="json").items():
-            out.print(f"{name}: {value}")
+            if value is not None:
+                out.print(f"{name}: {value}")
     return 0 if report.ok else 1
 
 

@@ -9,9 +9,10 @@ OpenAPI document. So the statement cannot promise what the software does not do.
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
+from pydicom._dicom_dict import DicomDictionary
 from pydicom._uid_dict import UID_dictionary
 from pydicom.charset import python_encoding
-from pydicom.datadict import DicomDictionary, dictionary_description
+from pydicom.datadict import dictionary_description
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     EncapsulatedPDFStorage,
@@ -168,7 +169,7 @@ def _syntaxes(found: Sequence[str]) -> str:
 def _storage() -> list[str]:
     stored = {a: s for a, s in accepted("store").items() if a in negotiation.STORAGE}
     got = {a: s for a, s in accepted("get", gets=True).items() if a in negotiation.STORAGE}
-    both = sorted(stored.keys() | got.keys(), key=_name)
+    both = sorted(stored.keys() | got.keys(), key=lambda uid: (_name(uid), uid))
     rows = [
         (_name(a), f"`{a}`", "yes" if a in stored else "no", "yes" if a in got else "no")
         for a in both

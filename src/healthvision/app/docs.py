@@ -6,14 +6,14 @@ from pathlib import Path
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 ASSETS = "/docs-assets"
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve ``/docs`` (and lead ``/`` there) from files of this installation."""
+    """Serve ``/docs`` from files of this installation."""
     folder = Path(fastapi_offline.__file__).parent / "static"
     app.mount(ASSETS, StaticFiles(directory=folder), name="docs-assets")
 
@@ -26,8 +26,4 @@ def add_docs(app: FastAPI) -> None:
             swagger_favicon_url=f"{ASSETS}/favicon.png",
         )
 
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
     app.add_api_route("/docs", docs, include_in_schema=False)
-    app.add_api_route("/", home, include_in_schema=False)

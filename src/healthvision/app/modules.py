@@ -13,11 +13,13 @@ from healthvision.domains.integration.module import MODULE as INTEGRATION
 from healthvision.domains.modelhub.module import MODULE as MODELHUB
 from healthvision.domains.notify.module import MODULE as NOTIFY
 from healthvision.domains.patients.module import MODULE as PATIENTS
+from healthvision.domains.reading.module import MODULE as READING
 from healthvision.domains.spaces.module import MODULE as SPACES
 from healthvision.domains.storage.module import MODULE as STORAGE
 from healthvision.interfaces.dicomweb.capabilities import router as capabilities
 from healthvision.interfaces.dicomweb.routes import router as dicomweb
 from healthvision.interfaces.dicomweb.upsrs import router as upsrs
+from healthvision.interfaces.web.session_api import router as web_session
 from healthvision.kernel.module import Module
 
 MODULES: Sequence[Module] = (
@@ -31,5 +33,6 @@ MODULES: Sequence[Module] = (
     ARCHIVE,
     INTEGRATION,
     ANALYSIS,
+    READING,
 )
-DOORS: Sequence[APIRouter] = (dicomweb, capabilities, upsrs)
+DOORS: Sequence[APIRouter] = (dicomweb, capabilities, upsrs, web_session)

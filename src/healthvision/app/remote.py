@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that talk to a running server as a signed-in person, through ``healthvision.client``."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +12,11 @@ from uuid import UUID
 
 import httpx
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from healthvision.app import credentials
 from healthvision.app.credentials import SignIn
@@ -29,6 +31,7 @@ studies_cli = typer.Typer(help="Studies on the server you signed in to.", no_arg
 tasks_cli = typer.Typer(help="Analysis tasks on that server.", no_args_is_help=True)
 results_cli = typer.Typer(help="Results on that server.", no_args_is_help=True)
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="At most so many rows.")]
 
 
@@ -141,16 +144,40 @@ def whoami() -> None:
     out.print(f"{name} ({me.get('organisation')}) at {found.server if found else '-'}")
 
 
+def _print_list(
+    page: BaseModel, head: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool
+) -> None:
+    """Print a list as JSON, as a table on a terminal, or with tabs for other programs."""
+    if as_json:
+        out.print_json(page.model_dump_json())
+    elif not out.is_terminal:
+        for row in (head, *rows):
+            typer.echo("\t".join(re.sub(r"\s+", " ", cell) for cell in row))
+    else:
+        table = Table(*(Column(name, no_wrap=name in ("id", "result")) for name in head))
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        out.print(table)
+
+
 @studies_cli.command("list")
-def studies_list(limit: Limit = 20) -> None:
+def studies_list(limit: Limit = 20, as_json: AsJson = False) -> None:
     """List studies, newest first."""
     with signed_in() as client:
         page = client.studies(limit=limit)
-    table = Table("id", "patient", "date", "modality", "description", "images")
-    for s in page.items:
-        words = (s.patient_id, s.study_date, "/".join(s.modalities), s.description)
-        table.add_row(str(s.id), *(escape(w) for w in words), str(s.instance_count))
-    out.print(table)
+    head = ("id", "patient", "date", "modality", "description", "images")
+    rows = [
+        (
+            str(s.id),
+            s.patient_id,
+            s.study_date,
+            "/".join(s.modalities),
+            s.description,
+            str(s.instance_count),
+        )
+        for s in page.items
+    ]
+    _print_list(page, head, rows, as_json=as_json)
 
 
 @studies_cli.command("upload")
@@ -204,33 +231,43 @@ def _upload_one(
 def tasks_list(
     state: Annotated[str | None, typer.Option(help="queued, running, done, failed ...")] = None,
     limit: Limit = 20,
+    as_json: AsJson = False,
 ) -> None:
     """List analysis tasks, newest first."""
     with signed_in() as client:
         page = client.tasks(state=state, limit=limit)
-    table = Table("id", "application", "state", "priority", "progress", "result")
-    for t in page.items:
-        result = str(t.result_id or t.error_code or "-")
-        share = f"{t.progress * 100:.0f} %"
-        table.add_row(str(t.id), t.application, t.state, t.priority, share, result)
-    out.print(table)
+    head = ("id", "application", "state", "priority", "progress", "result")
+    rows = [
+        (
+            str(t.id),
+            t.application,
+            t.state,
+            t.priority,
+            f"{t.progress * 100:.0f} %",
+            str(t.result_id or t.error_code or "-"),
+        )
+        for t in page.items
+    ]
+    _print_list(page, head, rows, as_json=as_json)
 
 
 @results_cli.command("list")
-def results_list(limit: Limit = 20) -> None:
+def results_list(limit: Limit = 20, as_json: AsJson = False) -> None:
     """List results, newest first."""
     with signed_in() as client:
         page = client.results(limit=limit)
-    table = Table("id", "application", "status", "category", "verification")
-    for r in page.items:
-        table.add_row(str(r.id), r.application_id, r.status, r.worst_category, r.verification)
-    out.print(table)
+    head = ("id", "application", "status", "category", "verification")
+    rows = [
+        (str(r.id), r.application_id, r.status, r.worst_category, r.verification)
+        for r in page.items
+    ]
+    _print_list(page, head, rows, as_json=as_json)
 
 
 @results_cli.command("show")
 def results_show(
     result_id: Annotated[UUID, typer.Argument(help="Id of the result.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show one result."""
     with signed_in() as client:

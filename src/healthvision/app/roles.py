@@ -16,13 +16,14 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from healthvision.app import placement, schema
+from healthvision.app import placement, schema, tuning
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
 from healthvision.app.system import router as system_router
 from healthvision.interfaces.dimse.door import bind_port, open_door
 from healthvision.interfaces.dimse.settings import DimseSettings
+from healthvision.interfaces.web.pages import pages_router
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Database, trouble_of
 from healthvision.kernel.settings import CoreSettings
@@ -69,6 +70,7 @@ async def serve_api(
 
     ``dicom``: the bound DICOM port, served by the same process.
     """
+    tuning.before_start()
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_process(core, MODULES))
         await placement.check(db)
@@ -77,20 +79,21 @@ async def serve_api(
 
         @asynccontextmanager
         async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+            tuning.after_start()
             UP.labels("api").set(1)
             if on_ready is not None:
                 on_ready()
             yield
             UP.labels("api").set(0)
 
-        app = create_app(db, MODULES, [*DOORS, system_router], lifespan)
+        app = create_app(db, MODULES, [*DOORS, system_router, pages_router()], lifespan)
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             server_header=False,
             date_header=True,
-            proxy_headers=True,
+            proxy_headers=bool(core.trusted_proxies),
             forwarded_allow_ips=core.trusted_proxies,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=10,
@@ -138,8 +141,10 @@ def run_worker(core: CoreSettings) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    tuning.before_start()
     worker = new_worker(core)
     worker.start()
+    tuning.after_start()
     UP.labels("worker").set(1)
     _log.info("worker started", worker=worker.worker_id)
     with metrics_listener(core.metrics_port):
@@ -154,6 +159,7 @@ def run_dimse(core: CoreSettings) -> None:
     if dicom is None:
         raise SystemExit(1)
     prepare(core)
+    tuning.before_start()
     with metrics_listener(core.metrics_port):
         asyncio.run(_serve_dimse(core, dicom))
 
@@ -166,6 +172,7 @@ async def _serve_dimse(core: CoreSettings, dicom: socket.socket) -> None:
     async with open_process(core, MODULES) as db:
         await placement.check(db)
         async with open_door(db, dicom):
+            tuning.after_start()
             await stopped.wait()
 
 
@@ -189,6 +196,7 @@ def run_all(core: CoreSettings, on_ready: Callable[[], Any] | None = None) -> No
     listener = bind(core.host, core.port)
     settings = DimseSettings()
     dicom = _dicom_port(settings) if settings.enabled else None
+    tuning.before_start()
     worker = new_worker(core)
     worker.start()
     try:

@@ -19,7 +19,7 @@ from healthvision.domains.archive import indexes
 from healthvision.kernel import engine
 from healthvision.kernel.db import Base, prepare_sqlite, sync_url
 from healthvision.kernel.events import EventRow
-from healthvision.kernel.http import IdempotencyRow
+from healthvision.kernel.idempotency import IdempotencyRow
 from healthvision.kernel.leases import Lease
 from healthvision.kernel.masterkey import KeyCheck
 from healthvision.kernel.ratelimit import RateWindow

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from healthvision import __version__
 from healthvision.app import checks, configuration
+from healthvision.kernel.allocation import keep_freed_memory
 
 BAD_SETTINGS = 78  # the same as in app/supervise.py; EX_CONFIG of sysexits.h
 COMMANDS = "healthvision.app.cli"
@@ -17,11 +19,15 @@ COMMANDS = "healthvision.app.cli"
 def main() -> None:
     """Run the command line; see ``app/cli.py`` for the commands."""
     words = sys.argv[1:]
+    if words in (["version"], ["--version"]):
+        Console().print(__version__)
+        return
     if words[:1] == ["doctor"] and set(words[1:]) <= {"--json"}:
         found = checks.before_first_start()
         if found is not None:
             raise SystemExit(checks.show(found, as_json="--json" in words))
     _refuse(configuration.file_faults())
+    keep_freed_memory()
     try:
         commands = importlib.import_module(COMMANDS)
     except ValidationError as error:  # a wrong value that a room reads while it is loaded

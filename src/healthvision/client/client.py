@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from healthvision.client.auth import Auth, NoAuth
-from healthvision.client.calls import analysis, signin, system, uploads
+from healthvision.client.calls import analysis, reading, signin, system, uploads
 from healthvision.client.calls import studies as imaging
 from healthvision.client.effects import Operation
 from healthvision.client.engine import RetryPolicy
@@ -121,6 +121,12 @@ class Client:
     export_result = _blocking(analysis.export_result)
     download_output = _blocking(analysis.download_output)
     download_outputs = _blocking(analysis.download_outputs)
+    worklist = _blocking(reading.worklist)
+    give_verdict = _blocking(reading.give_verdict)
+    verdicts = _blocking(reading.verdicts)
+    agreement = _blocking(reading.agreement)
+    study_report = _blocking(reading.study_report)
+    export_report = _blocking(reading.export_report)
     subscriptions = _blocking(system.subscriptions)
     subscribe = _blocking(system.subscribe)
     add_webhook = _blocking(system.add_webhook)
@@ -206,6 +212,12 @@ class AsyncClient:
     export_result = _awaited(analysis.export_result)
     download_output = _awaited(analysis.download_output)
     download_outputs = _awaited(analysis.download_outputs)
+    worklist = _awaited(reading.worklist)
+    give_verdict = _awaited(reading.give_verdict)
+    verdicts = _awaited(reading.verdicts)
+    agreement = _awaited(reading.agreement)
+    study_report = _awaited(reading.study_report)
+    export_report = _awaited(reading.export_report)
     subscriptions = _awaited(system.subscriptions)
     subscribe = _awaited(system.subscribe)
     add_webhook = _awaited(system.add_webhook)

@@ -81,6 +81,11 @@ def plain_length(sealed: int) -> int:
     return body - chunks * TAG_BYTES
 
 
+def plain_size(sealed: int) -> int:
+    """Return how many bytes of text that many bytes of sealed chunks (no header) hold at most."""
+    return max(0, sealed - -(-sealed // (CHUNK_BYTES + TAG_BYTES)) * TAG_BYTES)
+
+
 def _nonce(index: int, last: bool) -> bytes:
     return index.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
 
@@ -191,21 +196,26 @@ class Opener:
 
     def text(self, span: SealedSpan, sealed: memoryview) -> bytes:
         """Return the wanted text of a span from all of its sealed chunks; raises Damaged."""
-        step, size = CHUNK_BYTES + TAG_BYTES, len(sealed)
-        chunks = -(-size // step)
-        out = bytearray(size - chunks * TAG_BYTES)
-        view, at = memoryview(out), 0
-        try:
-            for number, start in enumerate(range(0, size, step)):
-                index = span.first + number
-                chunk = sealed[start : start + step]
-                room = view[at : at + len(chunk) - TAG_BYTES]
-                at += self._aead.decrypt_into(_nonce(index, index == self._last), chunk, None, room)
-        except (InvalidTag, ValueError):
-            raise Damaged("a chunk of a sealed object fails its check") from None
-        if at < span.skip + span.length:
+        view = memoryview(bytearray(plain_size(len(sealed))))
+        if self.open_into(span.first, sealed, view) < span.skip + span.length:
             raise Damaged("a sealed object is cut short")
         return bytes(view[span.skip : span.skip + span.length])
+
+    def open_into(self, first: int, sealed: memoryview, room: memoryview) -> int:
+        """Put the text of all chunks from number ``first`` on into ``room``; return its length.
+
+        Raises Damaged, also when there is too little room.
+        """
+        step, at = CHUNK_BYTES + TAG_BYTES, 0
+        open_chunk, last = self._aead.decrypt_into, self._last
+        try:
+            for index, start in enumerate(range(0, len(sealed), step), first):
+                chunk = sealed[start : start + step]
+                nonce = _nonce(index, index == last)
+                at += open_chunk(nonce, chunk, None, room[at : at + len(chunk) - TAG_BYTES])
+        except (InvalidTag, ValueError):
+            raise Damaged("a chunk of a sealed object fails its check") from None
+        return at
 
     async def stream(
         self, span: SealedSpan, sealed: AsyncIterable[bytes | memoryview]
@@ -248,6 +258,7 @@ class UrlClaims:
     """What a signed URL allows: one method on one path until a time, for bounded content.
 
     ``size``: exact length of the body; ``content_type`` and ``sha256`` are checked when set.
+    ``account`` and ``tier``: whose calls to the URL are counted, and with which limits.
     """
 
     method: str
@@ -256,6 +267,8 @@ class UrlClaims:
     size: int | None = None
     content_type: str | None = None
     sha256: str | None = None
+    account: str | None = None
+    tier: str | None = None
 
 
 class UrlSigner:
@@ -279,6 +292,8 @@ class UrlSigner:
                 size=None if size is None else int(size),
                 content_type=query.get("type"),
                 sha256=query.get("sha256"),
+                account=query.get("account"),
+                tier=query.get("tier"),
             )
         except ValueError:
             raise UrlNotValid("the URL is not a signed one") from None
@@ -300,5 +315,7 @@ def _public(claims: UrlClaims) -> dict[str, str]:
         "size": claims.size,
         "type": claims.content_type,
         "sha256": claims.sha256,
+        "account": claims.account,
+        "tier": claims.tier,
     }
     return {k: str(v) for k, v in found.items() if v is not None}

@@ -34,6 +34,16 @@ class Event:
     subject: UUID
 
 
+def known_topics() -> frozenset[str]:
+    """Return the topics of all events of the modules that are loaded."""
+    found, stack = set(), list(Event.__subclasses__())
+    while stack:
+        kind = stack.pop()
+        found.add(kind.topic)
+        stack.extend(kind.__subclasses__())
+    return frozenset(found - {""})
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """Any event as rooms see it that subscribe by topic pattern."""
@@ -73,7 +83,22 @@ class EventDelivery(Base):
 
 
 Handler = Callable[[Session, Actor, Any], Awaitable[None]]
-Subscriptions = Mapping[type[Event] | str, Sequence[Handler]]
+Wanted = Callable[[Session, Any], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A handler that is asked, when an event is published, whether it has any work with it.
+
+    A delivery is a job, which costs far more than the question. ``wanted`` sees what the
+    publishing transaction sees and must not write.
+    """
+
+    handler: Handler
+    wanted: Wanted
+
+
+Subscriptions = Mapping[type[Event] | str, Sequence[Handler | Asked]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +107,7 @@ class _Subscriber:
     pattern: str
     event: type[Event] | None
     handler: Handler
+    wanted: Wanted | None = None
 
 
 class EventRegistry:
@@ -95,11 +121,12 @@ class EventRegistry:
         for key, handlers in subscriptions.items():
             pattern = key if isinstance(key, str) else key.topic
             event = None if isinstance(key, str) else key
-            for handler in handlers:
-                name = f"{room}.{getattr(handler, '__name__', 'handler')}"
-                self._subscribers[f"{name}@{pattern}"] = _Subscriber(
-                    f"{name}@{pattern}", pattern, event, handler
-                )
+            for given in handlers:
+                asked = given if isinstance(given, Asked) else None
+                handler = given.handler if isinstance(given, Asked) else given
+                name = f"{room}.{getattr(handler, '__name__', 'handler')}@{pattern}"
+                wanted = asked.wanted if asked else None
+                self._subscribers[name] = _Subscriber(name, pattern, event, handler, wanted)
 
     def matching(self, topic: str) -> list[str]:
         """Return the names of the handlers that listen to a topic."""
@@ -118,7 +145,13 @@ async def publish(session: Session, actor: Actor, event: Event) -> UUID:
     row = EventRow(**_row_values(actor, event))
     session.add(row)
     await session.flush()
-    for name in resources_of(session).get(EventRegistry).matching(event.topic):
+    registry = resources_of(session).get(EventRegistry)
+    for name in registry.matching(event.topic):
+        subscriber = registry.find(name)
+        if subscriber is None or (
+            subscriber.wanted is not None and not await subscriber.wanted(session, event)
+        ):
+            continue
         await jobs.enqueue(
             session,
             DELIVER,

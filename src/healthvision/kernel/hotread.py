@@ -56,13 +56,13 @@ class SyncDatabase:
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         connection = self._connection()
+        if self._writing:
+            with connection.begin():  # by hand: a ``Statement`` begins nothing by itself
+                return work(connection)
         try:
-            result = work(connection)
-            if self._writing:
-                connection.commit()
-            return result
+            return work(connection)
         finally:
-            connection.rollback()  # after a commit: nothing; ends what was read
+            connection.rollback()  # ends what was read
 
     def _connection(self) -> Connection:
         found: Connection | None = getattr(self._own, "connection", None)

@@ -6,29 +6,24 @@ an actor by ``requires("permission")``. The route commits after the answer is bu
 its first byte leaves, so an answered change is a kept change.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from sqlalchemy import UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
 from starlette.exceptions import HTTPException
 
 from healthvision.kernel import strictjson
 from healthvision.kernel.clock import monotonic
-from healthvision.kernel.db import Database, OrgOwned, Session
+from healthvision.kernel.db import Database, Session
 from healthvision.kernel.errors import (
-    Conflict,
     Invalid,
     Malformed,
     NotFound,
@@ -36,8 +31,18 @@ from healthvision.kernel.errors import (
     Problem,
     TooLarge,
 )
+from healthvision.kernel.idempotency import (
+    HEADER,
+    KEY_PARAMETER,
+    IdempotencyRow,
+    Replay,
+    claim,
+    key_of,
+    remember,
+)
 from healthvision.kernel.schemas import ProblemDocument
-from healthvision.kernel.security import Actor
+from healthvision.kernel.security import Actor, Renewal
+from healthvision.kernel.slowbody import in_time
 from healthvision.kernel.telemetry import (
     REQUEST_SECONDS,
     REQUESTS,
@@ -51,18 +56,6 @@ from healthvision.kernel.telemetry import (
 MAX_JSON_BYTES = 4 * 1024 * 1024
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logger("kernel.http")
-
-
-class IdempotencyMismatch(Conflict):
-    """The same Idempotency-Key came with another request."""
-
-    code, title = "idempotency-mismatch", "Idempotency key used for another request"
-
-
-class AnswerNotKept(Conflict):
-    """The request was done before; its answer held a secret and is not kept for a repeat."""
-
-    code, title = "idempotency-answer-not-kept", "Done before; the answer is shown only once"
 
 
 class MethodNotAllowed(Problem):
@@ -109,27 +102,6 @@ class Credentials(BaseModel):
     trace_id: str
 
 
-class IdempotencyRow(OrgOwned):
-    """A POST that was made with an Idempotency-Key, and its answer."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (UniqueConstraint("org_id", "account", "key"),)
-
-    account: Mapped[str]
-    key: Mapped[str]
-    request_sha256: Mapped[str]
-    status: Mapped[int | None]
-    headers: Mapped[dict[str, Any] | None]
-    body: Mapped[str | None]  # base64
-    expires_at: Mapped[datetime | None] = mapped_column(index=True)
-
-
-class _Replay(Exception):
-    def __init__(self, response: Response) -> None:
-        super().__init__("replayed")
-        self.response = response
-
-
 class EdgeRequest(Request):
     """A request whose JSON is read strictly and whose body is bounded."""
 
@@ -150,7 +122,30 @@ class EdgeRequest(Request):
         return strictjson.loads(await self.body())
 
 
-class EdgeRoute(APIRoute):
+class KeyedRoute(APIRoute):
+    """A route that honours an Idempotency-Key, and says so in the API's document."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if not self.keeps_answers:
+            return
+        extra = dict(self.openapi_extra or {})
+        given = extra.get("parameters", [])
+        if not any(p["name"] == HEADER for p in given):  # a router was put into another one
+            self.openapi_extra = extra | {"parameters": [*given, KEY_PARAMETER]}
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Tell whether it is a POST by a known caller: only then there is an answer to keep."""
+        return "POST" in (self.methods or ()) and _asks_for_actor(self.dependant)
+
+
+def _asks_for_actor(dependant: Dependant) -> bool:
+    parts = dependant.dependencies
+    return any(hasattr(p.call, "__hv_permission__") or _asks_for_actor(p) for p in parts)
+
+
+class EdgeRoute(KeyedRoute):
     """Runs each request in one transaction that ends before the answer leaves."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -164,15 +159,45 @@ class EdgeRoute(APIRoute):
             try:
                 async with db.reading() if reading else db.transaction() as session:
                     request.state.session = session
-                    response = await original(request)
-                    await _remember(request, session, response)
-            except _Replay as replay:
-                return replay.response
+                    try:
+                        response = await original(request)
+                    except Replay as replay:  # what the guard recorded is kept
+                        return replay.response
+                    row = getattr(request.state, "idempotency", None)
+                    if row is not None:
+                        remember(row, response)
+                        await session.flush()
             except HTTPException as error:
                 if isinstance(error.__cause__, Problem):  # FastAPI hides it while reading a body
                     raise error.__cause__ from None
                 raise
             return _with_etag(request, response)
+
+        return handle
+
+
+class OwnRoute(KeyedRoute):
+    """A route that makes its own transactions and still honours an Idempotency-Key.
+
+    The claim and the answer are kept in transactions before and after the act. When the process
+    dies in between, the repeat does the act again, so a second time must do no harm.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler with idempotency."""
+        original = super().get_route_handler()
+
+        async def handle(plain: Request) -> Response:
+            request = EdgeRequest(plain.scope, plain.receive)
+            try:
+                response = await original(request)
+            except Replay as replay:
+                return replay.response
+            row: IdempotencyRow | None = getattr(request.state, "idempotency", None)
+            if row is not None:
+                async with database_of(request).transaction() as session:
+                    remember(await session.merge(row), response)
+            return response
 
         return handle
 
@@ -210,9 +235,28 @@ async def authenticate(request: Request, budget: str | None = "api") -> Actor:
     authenticator = resources.get(Authenticator)  # type: ignore[type-abstract]
     actor = await authenticator.authenticate(credentials_of(request))
     request.state.actor = actor
+    if budget == "api" and actor.at_interface:
+        budget = "ui"
     if budget is not None:
         await resources.get(RateLimiter).hit(actor, budget)  # type: ignore[type-abstract]
     return actor
+
+
+def renewal_of(request: Request, permission: str) -> Renewal:
+    """Return what a long answer (an event stream) calls at each look for news.
+
+    It gives the caller's actor as of now. Raises Unauthenticated once the credential does not
+    hold any more, and Forbidden once the permission is lost; the stream has to end then.
+    """
+    seen = credentials_of(request)
+    authenticator = database_of(request).resources.get(Authenticator)  # type: ignore[type-abstract]
+
+    async def again() -> Actor:
+        actor = await authenticator.authenticate(seen)
+        actor.require(permission)
+        return actor
+
+    return again
 
 
 def requires(permission: str | None, *, budget: str | None = "api") -> Any:
@@ -234,48 +278,20 @@ def requires(permission: str | None, *, budget: str | None = "api") -> Any:
 
 
 async def _replay_or_claim(request: Request, actor: Actor) -> None:
-    key = request.headers.get("idempotency-key")
-    if request.method != "POST" or key is None or not hasattr(request.state, "session"):
+    key = key_of(request)
+    if key is None:
         return
-    if not 8 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
-        raise Invalid("Idempotency-Key: 8 to 200 printable ASCII characters")
-    session: Session = request.state.session
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    digest.update(await request.body())
-    row = IdempotencyRow(
-        org_id=actor.org_id, account=actor.id, key=key, request_sha256=digest.hexdigest()
-    )
-    try:
-        async with session.begin_nested():
-            session.add(row)
-        request.state.idempotency = row
-        return
-    except IntegrityError:
-        pass
-    mine = (
-        IdempotencyRow.org_id == actor.org_id,
-        IdempotencyRow.account == actor.id,
-        IdempotencyRow.key == key,
-    )
-    before = (await session.scalars(select(IdempotencyRow).where(*mine))).one()
-    if before.request_sha256 != digest.hexdigest():
-        raise IdempotencyMismatch("this Idempotency-Key was used for another request")
-    if before.body is None:
-        raise AnswerNotKept("this was done; its answer held a secret, which is shown only once")
-    headers = {**(before.headers or {}), "Idempotency-Replayed": "true"}
-    body = base64.b64decode(before.body or "")
-    raise _Replay(Response(body, before.status or 200, headers))
-
-
-async def _remember(request: Request, session: Session, response: Response) -> None:
-    row: IdempotencyRow | None = getattr(request.state, "idempotency", None)
-    if row is None or not isinstance(response, Response) or not hasattr(response, "body"):
-        return
-    row.status = response.status_code
-    row.headers = {k: v for k, v in response.headers.items() if k != "content-length"}
-    if "no-store" not in response.headers.get("cache-control", ""):
-        row.body = base64.b64encode(bytes(response.body)).decode()
-    await session.flush()
+    if hasattr(request.state, "session"):
+        request.state.idempotency = await claim(request.state.session, request, actor, key)
+    elif isinstance(request.scope.get("route"), OwnRoute):
+        async with database_of(request).transaction() as session:
+            try:
+                request.state.idempotency = await claim(session, request, actor, key)
+            except Replay as replay:  # what the guard recorded is kept
+                found = replay
+            else:
+                return
+        raise found
 
 
 def etag_of(document: Any) -> str:
@@ -414,7 +430,8 @@ class EdgeMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_ids)
+            body = b"content-length" in headers or b"transfer-encoding" in headers
+            await self._app(scope, in_time(receive) if body else receive, send_with_ids)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             REQUESTS.labels(route, scope["method"], str(status)).inc()
@@ -452,9 +469,12 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 COMMON_RESPONSES = error_responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503, 507)
 
 
-def router(prefix: str, tag: str) -> APIRouter:
-    """Return a router whose routes run on the edge and document every error status."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=EdgeRoute, responses=COMMON_RESPONSES)
+def router(prefix: str, tag: str, kind: type[KeyedRoute] = EdgeRoute) -> APIRouter:
+    """Return a router whose routes document every error status.
+
+    ``kind``: EdgeRoute runs each request in one transaction; OwnRoute leaves that to the route.
+    """
+    return APIRouter(prefix=prefix, tags=[tag], route_class=kind, responses=COMMON_RESPONSES)
 
 
 def install_edge(app: FastAPI, db: Database) -> None:

@@ -3,10 +3,10 @@
 
 A window of 60 s starts at an account's first call. Of a budget of N exactly N calls pass in it
 and the next one is refused with the seconds until the window ends. Budgets counted over all
-processes ('api', 'auth') use one atomic upsert in the database, or Redis when it is configured.
-Large budgets reserve calls in blocks (1 % of the budget), so that a block costs one write; calls
-that a process reserved and did not use are lost to the others until the window ends. Budgets of
-the hot paths (pixels, presigned bytes, UI) are counted per process unless there is Redis.
+processes ('api', 'auth', 'presigned') use one atomic upsert in the database, or Redis when it is
+configured. Large budgets reserve calls in blocks (1 % of the budget), so that a block costs one
+write; calls that a process reserved and did not use are lost to the others until the window ends.
+Budgets of the hot paths (pixels, UI) are counted per process unless there is Redis.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from healthvision.kernel.settings import RoomSettings
 
 WINDOW_S = 60.0
 STANDARD = "standard"
-SHARED_BUDGETS = frozenset({"api", "auth"})
+SHARED_BUDGETS = frozenset({"api", "auth", "presigned"})
 MAX_LOCAL_WINDOWS = 100_000
 BUDGET_HELP = {
     "api": "business calls under /v1, per account",
-    "auth": "sign-in, token and invitation calls, per network address",
+    "auth": "sign-in, token and invitation calls and wrong signed URLs, per network address",
     "dicomweb": "calls under /dicomweb, per account",
-    "presigned": "calls to presigned upload and download URLs, per account",
+    "presigned": "exports, and calls to signed upload and download URLs of ours, per account",
     "ui": "calls of the web interface's own session, per account",
 }
 DEFAULT_TIERS = {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who acts: passed to every service function and event handler."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from healthvision.kernel.errors import Forbidden
 
 ActorKind = Literal["user", "service", "device", "system"]
 ALL_PERMISSIONS = "*"
+UI_SESSION = "ui:"  # how the session id of the web interface begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Actor:
         """Return the key that quotas count."""
         return f"{self.org_id}:{self.id}"
 
+    @property
+    def at_interface(self) -> bool:
+        """Tell whether a person calls with the session of the web interface."""
+        return (self.session_id or "").startswith(UI_SESSION)
+
     def can(self, permission: str) -> bool:
         """Tell whether the permission is held, directly, as 'room:*' or as '*'."""
         room = permission.split(":", 1)[0]
@@ -61,3 +68,6 @@ class Actor:
     def in_org(self, org_id: UUID) -> "Actor":
         """Return the same actor inside another organisation (used by tests and the system)."""
         return replace(self, org_id=org_id)
+
+
+Renewal = Callable[[], Awaitable[Actor]]  # the caller of a long answer, as of now

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks, results, rules and batches through the door."""
 
+import asyncio
 import csv
 import io
 import itertools
@@ -18,7 +19,7 @@ from healthvision.domains.audit.tables import AuditEvent
 from healthvision.kernel.clock import FixedClock, now, use_clock
 from healthvision.kernel.events import EventRow
 from tests.domains.analysis.conftest import Ward
-from tests.support.auth import HEADER
+from tests.support.auth import HEADER, TableAuthenticator
 
 STRANGER = {HEADER: "stranger"}
 
@@ -153,6 +154,44 @@ class TestTasks:
         rest = await ward.client.get(path, headers={"Last-Event-ID": str(task["revision"])})
         assert rest.headers["content-type"].startswith("text/event-stream")
         assert "data:" not in rest.text
+
+    async def test_events_end_with_the_credential(
+        self, ward: Ward, authenticator: TableAuthenticator
+    ) -> None:
+        made = await ward.post("/v1/tasks", {"study_id": str(await ward.bring("one"))})
+        authenticator.actors["brief"] = ward.actor
+        path = f"/v1/tasks/{made['id']}/events"
+        watching = asyncio.ensure_future(ward.client.get(path, headers={HEADER: "brief"}))
+        await asyncio.sleep(1)
+        assert not watching.done()
+        del authenticator.actors["brief"]  # what revoking a key does
+        told = _told((await asyncio.wait_for(watching, 60)).text)
+        assert [t["state"] for t in told] == ["queued"]
+
+    async def test_every_look_is_in_the_log_once_a_window(self, ward: Ward) -> None:
+        task = await ward.analysed()
+        batch = await ward.post("/v1/batches", {"studies": [task["study_id"]]})
+        paths = (
+            f"/v1/tasks/{task['id']}",
+            "/v1/tasks",
+            f"/v1/batches/{batch['id']}",
+            "/v1/batches",
+        )
+        for path in paths * 3:
+            await ward.get(path)
+        await ward.client.get(f"/v1/tasks/{task['id']}/events")
+        await ward.post("/v1/tasks", {"study_id": task["study_id"]}, status=200)
+        async with ward.db.reading() as session:
+            rows = (await session.scalars(select(AuditEvent).order_by(AuditEvent.id))).all()
+        looks = [(r.action, r.subject) for r in rows if r.category == "access"]
+        study = task["study_id"]
+        assert [x for x in looks if x[0].startswith("analysis.") and "images" not in x[0]] == [
+            ("analysis.task_read", study),
+            ("analysis.tasks_listed", None),
+            ("analysis.batch_read", batch["id"]),
+            ("analysis.batches_listed", None),
+            ("analysis.task_read", study),  # an equal task was asked for: no read of a door
+        ]
 
 
 class TestStrangers:

@@ -9,7 +9,11 @@ import nibabel as nib
 import pytest
 from pydicom.uid import generate_uid
 
+from healthvision.domains.audit import service as audit
+from healthvision.domains.audit.schemas import EventFilter
 from healthvision.domains.spaces.schemas import SpaceRead
+from healthvision.kernel.db import Database
+from healthvision.kernel.security import Actor
 from tests.domains.archive.conftest import Send
 from tests.factories.dicom import ct_bytes, ct_series
 
@@ -100,6 +104,47 @@ class TestSpaces:
         assert (await client.delete(f"{study}/spaces/lung")).status_code == 409
 
 
+class TestAudited:
+    async def _actions(self, db: Database, actor: Actor, study: str) -> list[str]:
+        async with db.reading() as session:
+            page = await audit.list_events(session, actor, EventFilter(subject=study))
+        return [e.action for e in page.items if e.actor_id == actor.id]
+
+    async def test_a_repeated_close_or_move_shows_the_patient_and_is_in_the_log(
+        self, client: httpx.AsyncClient, send: Send, db: Database, actor: Actor
+    ) -> None:
+        (answer,) = await send([ct_bytes()])
+        study = str(answer.study_id)
+        for path in ("close", "close", "spaces", "spaces"):
+            before = len(await self._actions(db, actor, study))
+            told = await client.post(f"/v1/studies/{study}/{path}", json={"space": "default"})
+            assert told.json()["patient_name"]
+            actions = await self._actions(db, actor, study)
+            assert len(actions) > before, path
+            assert actions[0] == "archive.study_read"
+
+    @pytest.mark.parametrize("path", ["close", "spaces"])
+    async def test_a_kept_answer_is_recorded_and_goes_with_the_study(
+        self, client: httpx.AsyncClient, send: Send, db: Database, actor: Actor, path: str
+    ) -> None:
+        (answer,) = await send([ct_bytes()])
+        study = str(answer.study_id)
+        headers = {"Idempotency-Key": "replay-key-1"}
+
+        async def post() -> httpx.Response:
+            url = f"/v1/studies/{study}/{path}"
+            return await client.post(url, json={"space": "default"}, headers=headers)
+
+        await post()
+        again = await post()
+        assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+        assert (await self._actions(db, actor, study))[0] == "archive.answer_replayed"
+        assert (await client.delete(f"/v1/studies/{study}")).status_code == 204
+        gone = await post()
+        assert gone.status_code == 404
+        assert "patient_name" not in gone.text
+
+
 class TestDelete:
     async def test_a_hold_prevents_it_and_then_nobody_sees_the_study(
         self, client: httpx.AsyncClient, send: Send
@@ -135,6 +180,24 @@ class TestExport:
 
         image = nib.Nifti1Image.from_bytes(decompress(volume))
         assert image.shape == (16, 16, 4)
+
+    async def test_every_export_is_in_the_log_also_right_after_a_look_at_the_pixels(
+        self, client: httpx.AsyncClient, send: Send, db: Database, actor: Actor
+    ) -> None:
+        (answer,) = await send([ct_bytes()])
+        assert answer.study_id is not None
+        await audit.record_pixels(db, actor, answer.study_id)
+        for _ in range(3):
+            await client.get(f"/v1/studies/{answer.study_id}/export")
+        await audit.flush(db)
+        exports = EventFilter(category="export")
+        async with db.reading() as session:
+            page = await audit.list_events(session, actor, exports)
+        assert [(e.action, e.subject) for e in page.items] == [
+            ("archive.study_exported", str(answer.study_id))
+        ] * 3
+        assert page.items[0].patient_id is not None
+        assert page.items[0].detail["instances"] == 1
 
     async def test_a_study_without_images_has_no_nifti(
         self, client: httpx.AsyncClient, send: Send

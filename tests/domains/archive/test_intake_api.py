@@ -207,7 +207,8 @@ class TestHostileZip:
         inner = zip_of({"one.dcm": ct_bytes()})
         deep = zip_of({"deep.zip": zip_of({"two.dcm": ct_bytes()})})
         upload = await uploader.send("nest.zip", zip_of({"a.zip": inner, "b.zip": deep}))
-        assert (upload["stored"], upload["skipped"]) == (1, 1)
+        assert (upload["stored"], upload["skipped"], upload["failed"]) == (1, 0, 1)
+        assert {r["reason"] for r in upload["results"]} == {"", "zip-depth"}
 
     async def test_a_damaged_file_fails_alone(self, uploader: Uploader) -> None:
         good = ct_bytes()

@@ -44,6 +44,8 @@ class TestReceive:
         (first,) = await send([one])
         (second,) = await send([other])
         assert (second.outcome, second.current) == ("conflict", False)
+        (again,) = await send([other])
+        assert (again.outcome, again.current) == ("duplicate", False)  # kept, and still not shown
         assert first.study_id is not None
         async with db.reading() as session:
             refs = await service.locate(session, actor, "default", study, sop_uid=uid)

@@ -2,13 +2,14 @@
 """Unsealed instances become one object per series; nothing is lost, whatever comes between."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
-from healthvision.domains.archive import pack_rows, sealing, service
+from healthvision.domains.archive import pack_rows, seal_rows, sealing, service
 from healthvision.domains.archive.events import DamageFound, StudyComplete
 from healthvision.domains.archive.tables import Instance, Pack, Series
 from healthvision.domains.storage import service as storage
@@ -140,6 +141,28 @@ class TestSealQuietSeries:
             clock.advance(sealing.PAUSE_S + 1)
             assert await service.seal_quiet_series(db) == 2
 
+    async def test_of_series_sealed_together_one_that_fails_does_not_hold_up_the_others(
+        self, db: Database, send: Send, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock, put, tried = FixedClock(START), storage.put_sealed, []
+
+        async def full_at_first(*arguments: Any) -> int:
+            tried.append(arguments)
+            if len(tried) == 1:
+                raise OutOfSpace("the disk of the object store is full")
+            return await put(*arguments)
+
+        with use_clock(clock):
+            await send([data for _ in range(3) for data in ct_series(2)])
+            await unsealed(db)
+            clock.advance(6)
+            monkeypatch.setattr(storage, "put_sealed", full_at_first)
+            assert await service.seal_quiet_series(db) == 4
+            assert await service.seal_quiet_series(db) == 0
+            clock.advance(sealing.PAUSE_S + 1)
+            assert await service.seal_quiet_series(db) == 2
+        assert [p.instance_count for p in await packs_of(db)] == [2, 2, 2]
+
     async def test_a_lost_claim_changes_nothing_and_leaves_no_object(
         self, db: Database, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -169,8 +192,8 @@ class TestSealQuietSeries:
             (found,) = await self.waiting(db, clock)
             async with db.transaction() as session:
                 host = sealing.holder().rpartition(":")[0]
-                await pack_rows.claim(
-                    session, found.org_id, found.series_id, f"{host}:999999999", 60
+                await seal_rows.claim_many(
+                    session, found.org_id, [found.series_id], f"{host}:999999999", 60, ()
                 )
             assert await service.seal_quiet_series(db) == 1
 

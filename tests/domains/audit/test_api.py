@@ -174,6 +174,21 @@ class TestComplianceReport:
         assert [a["count"] for a in reads] == [1]
         assert report["verification"]["ok"] is True
 
+    async def test_counts_each_act_once(
+        self, db: Database, actor: Actor, client: httpx.AsyncClient
+    ) -> None:
+        study = uuid4()
+        for _ in range(3):
+            await audit.record_pixels(db, actor, study, action="archive.study_exported")
+            await audit.record_pixels(db, actor, study)
+        await audit.flush(db)  # the closing rows with the counts of both windows
+        report = (await client.get("/v1/audit/compliance-report", params=PERIOD)).json()
+        counts = {a["action"]: a["count"] for a in report["actions"]}
+        assert (report["exports"], counts["archive.pixels_read"]) == (1, 1)
+        assert not [name for name in counts if name.endswith("_total")]
+        viewers = await client.get("/v1/audit/viewers", params={"study_id": str(study)})
+        assert [v["accesses"] for v in viewers.json()] == [1]
+
     async def test_needs_a_period(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/v1/audit/compliance-report")).status_code == 422
 

@@ -177,6 +177,31 @@ class TestRecordPixels:
         await asyncio.gather(*(audit.record_pixels(db, actor, study) for _ in range(50)))
         assert len(await events(db, actor)) == 1
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"address": "6.6.6.6"},
+            {"on_behalf_of": "user:other"},
+            {"session_id": "key:other"},
+        ],
+    )
+    async def test_another_caller_opens_a_window_of_its_own(
+        self, db: Database, actor: Actor, change: dict[str, str]
+    ) -> None:
+        study = uuid4()
+        await audit.record_pixels(db, actor, study)
+        await audit.record_pixels(db, replace(actor, **change), study)  # type: ignore[arg-type]
+        assert len(await events(db, actor)) == 2
+
+    async def test_another_action_or_space_opens_a_window_of_its_own(
+        self, db: Database, actor: Actor
+    ) -> None:
+        study = uuid4()
+        await audit.record_pixels(db, actor, study)
+        await audit.record_pixels(db, actor, study, action="analysis.images_read")
+        await audit.record_pixels(db, actor, study, space_id=uuid4())
+        assert len(await events(db, actor)) == 3
+
     async def test_closes_the_window_by_itself(self, db: Database, actor: Actor) -> None:
         db.resources.put(AuditWriter, AuditWriter(db, AuditSettings(pixel_window_s=0.2)))
         study = uuid4()

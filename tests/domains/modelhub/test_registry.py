@@ -10,6 +10,7 @@ from healthvision.domains.modelhub.service import (
     Registry,
     check_manifest,
     discover,
+    level_of_finding,
     supported_level,
 )
 from tests.support.applications import RECORD, manifest
@@ -27,6 +28,23 @@ class TestSupportedLevel:
         assert supported_level([bounded]) is EvidenceLevel.E2
         outside = bounded.model_copy(update={"high": 0.95})
         assert supported_level([outside]) is EvidenceLevel.E0
+
+
+class TestLevelOfFinding:
+    def test_a_kind_of_finding_needs_records_of_its_own(self) -> None:
+        """What was measured on nodules says nothing of masses."""
+        nodules = RECORD.model_copy(update={"findings": ("27925004",)})
+        assert level_of_finding([nodules], "27925004") is EvidenceLevel.E1
+        assert level_of_finding([nodules], "309529002") is EvidenceLevel.E0
+        assert level_of_finding([nodules, RECORD], "309529002") is EvidenceLevel.E1
+
+    def test_lung_ct_has_records_for_what_it_marks(self) -> None:
+        lung_ct = next(i for i in discover().newest() if i.manifest.id == "lung-ct")
+        records = lung_ct.manifest.evidence
+        for code in ("27925004", "427359005", "309529002", "87433001"):
+            assert level_of_finding(records, code) is EvidenceLevel.E1, code
+        without = [r for r in records if not r.metric.startswith("mass-")]
+        assert level_of_finding(without, "309529002") is EvidenceLevel.E0
 
 
 class TestCheckManifest:

@@ -63,6 +63,8 @@ class TestSubscriptions:
         [
             {"topics": []},
             {"topics": ["Bad Topic"]},
+            {"topics": ["notify.tested"]},
+            {"config": {"url": "http://192.168.7.7/hook"}},
             {"channel": "pigeon"},
             {"config": {"url": "http://[::1"}},
             {"config": {"url": 5}},

@@ -354,13 +354,15 @@ class TestPump:
         receiver: Receiver,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setenv("HV_NOTIFY_PRIVATE_ALLOW", "10.0.0.0/8")
         made = await create(db, actor, wish(receiver))
+        monkeypatch.setenv("HV_NOTIFY_PRIVATE_ALLOW", "10.0.0.0/8")
+        with pytest.raises(ChannelConfigInvalid, match="HV_NOTIFY_PRIVATE_ALLOW"):
+            await create(db, actor, wish(receiver))
         await happen(db, queue, actor)
         await notify.pump(db)
         (dead,) = await deliveries(db, actor, made.id)
         assert dead.state == "dead"
-        assert dead.last_error == "the receiver's address is not public and not allowed"
+        assert "HV_NOTIFY_PRIVATE_ALLOW" in (dead.last_error or "")
         assert receiver.got == []
 
 

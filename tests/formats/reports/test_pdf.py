@@ -208,3 +208,13 @@ class TestPrintable:
 
     def test_a_limit_cuts_with_an_ellipsis(self) -> None:
         assert printable("abcdef", limit=4) == "abc…"
+
+
+def test_the_document_bears_the_time_of_the_result() -> None:
+    """An archive sorts reports by their date; equal input still gives equal bytes."""
+    result = results.lung_ct()
+    assert result.timings.finished_at is not None
+    first = render_pdf(result, {}, "both")
+    assert first == render_pdf(result, {}, "both")
+    wanted = result.timings.finished_at.astimezone(UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
+    assert wanted.encode() in first

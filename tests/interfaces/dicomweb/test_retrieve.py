@@ -200,7 +200,8 @@ class TestRetrieveFrames:
         assert await parts_of(response) == [frames[1].tobytes(), frames[0].tobytes()]
 
     @pytest.mark.parametrize(
-        ("listed", "status"), [("2", 404), ("0", 400), ("x", 400), ("1,,2", 400), ("-1", 400)]
+        ("listed", "status"),
+        [("2", 404), ("0", 400), ("x", 400), ("1,,2", 400), ("-1", 400), ("1,1", 400)],
     )
     async def test_refuses_frames_that_are_not_there(
         self, client: httpx.AsyncClient, stow: Stow, listed: str, status: int

@@ -68,6 +68,14 @@ class TestSearchStudies:
         response = await client.get(f"{ROOT}/studies", params=params)
         assert uids_of(response) == {studies[0], studies[2]}
 
+    @pytest.mark.parametrize("wanted", ["*Élod*", "*élod*", "Dupont^ÉLODIE", "dupont*"])
+    async def test_the_case_of_letters_beyond_ascii_does_not_matter(
+        self, client: httpx.AsyncClient, stow: Stow, wanted: str
+    ) -> None:
+        await stow(ct_series(1, SpecificCharacterSet="ISO_IR 192", PatientName="Dupont^Élodie"))
+        response = await client.get(f"{ROOT}/studies", params={"PatientName": wanted})
+        assert len(uids_of(response)) == 1
+
     async def test_pages_and_says_that_there_is_more(
         self, client: httpx.AsyncClient, studies: list[str]
     ) -> None:

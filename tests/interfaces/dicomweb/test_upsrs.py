@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 from tests.interfaces.dicomweb.conftest import ROOT
-from tests.support.auth import HEADER
+from tests.support.auth import HEADER, TableAuthenticator
 
 from healthvision.app.api import create_app
 from healthvision.domains.archive import module as archive
@@ -297,6 +297,20 @@ class TestEventChannel:
         third = json.loads((await channel.next())["text"])
         assert third["00001002"]["Value"] == [2]
         await channel.close()
+
+    async def test_ends_at_once_when_the_credential_is_revoked(
+        self,
+        app: FastAPI,
+        client: httpx.AsyncClient,
+        uid: str,
+        authenticator: TableAuthenticator,
+    ) -> None:
+        channel = Channel(app, "actor")
+        assert (await channel.next())["type"] == "websocket.accept"
+        del authenticator.actors["actor"]
+        ended = await channel.next()
+        assert (ended["type"], ended["code"]) == ("websocket.close", 4401)
+        await channel.task
 
     async def test_refuses_the_unknown(self, app: FastAPI, client: httpx.AsyncClient) -> None:
         channel = Channel(app, "nobody")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from healthvision.domains.archive import service as archive
+from healthvision.domains.archive.corrections_schemas import StudyEdit
 from healthvision.domains.spaces import aes
 from healthvision.domains.spaces.schemas import RemoteAeCreate
 from healthvision.kernel.db import Database
@@ -116,3 +118,32 @@ class TestMove:
         got = pydicom.dcmread(file)
         assert got.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
         assert got.PixelData == pydicom.dcmread(ct_files[0]).PixelData
+
+
+class TestCorrected:
+    async def test_objects_go_out_with_what_is_right(
+        self, dcmtk: Dcmtk, db: Database, actor: Actor, receiver: Path, ct_files: list[Path]
+    ) -> None:
+        assert (await dcmtk("storescu", files=ct_files)).code == 0
+        sent = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, ct_files)}
+        study_uid = str(next(iter(sent.values())).StudyInstanceUID)
+        async with db.transaction() as session:
+            study = await archive.get_study_by_uid(session, actor, "default", study_uid)
+            wanted = StudyEdit(description="Knie links", accession_number="A-77", reason="typo")
+            await archive.edit_study(session, actor, study.id, wanted)
+        uid = f"StudyInstanceUID={study_uid}"
+        ran = await dcmtk("movescu", "-v", "-aem", "ARCHIVE2", *STUDY, uid)
+        assert ran.code == 0, ran.text
+        got = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, receiver.iterdir())}
+        assert {(d.StudyDescription, d.AccessionNumber) for d in got.values()} == {
+            ("Knie links", "A-77")
+        }
+        for uid_, dataset in got.items():
+            assert dataset.PixelData == sent[uid_].PixelData
+        folder = receiver.parent / "got"
+        folder.mkdir()
+        ran = await dcmtk("getscu", "-v", "-od", str(folder), *STUDY, uid)
+        assert ran.code == 0, ran.text
+        found = [pydicom.dcmread(p) for p in folder.iterdir()]
+        assert {d.StudyDescription for d in found} == {"Knie links"}
+        assert len(found) == len(sent)

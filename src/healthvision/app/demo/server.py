@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import httpx
 
 from healthvision.app import accounts
+from healthvision.app.accounts import DemoPeople
 from healthvision.kernel.settings import CoreSettings
 
 START_S = 90.0
@@ -35,13 +35,11 @@ class FolderTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running platform and the keys of the demo's people."""
+    """A running platform and the keys and passwords of the demo's people."""
 
     url: str
     log: Path
-    org_id: UUID
-    admin_key: str
-    doctor_key: str
+    people: DemoPeople
     process: "subprocess.Popen[bytes]"
 
 
@@ -139,7 +137,7 @@ def _serving(folder: Path, wanted_port: int) -> Iterator[Server]:
             stdout=out,
             stderr=out,
         )
-    server = Server(url, log, people.org_id, people.admin_key, people.doctor_key, process)
+    server = Server(url, log, people, process)
     try:
         _wait(server)
         yield server

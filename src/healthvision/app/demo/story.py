@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from healthvision.app import accounts
 from healthvision.app.demo import loopback, tables
 from healthvision.app.demo.materials import Case, not_images, own_cases, phantom_cases
 from healthvision.app.demo.receiver import Receiver, receiving
@@ -70,13 +71,18 @@ def run(plan: Plan) -> int:
 
 def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> int:
     console.print(f"HealthVision runs at {server.url} (data in {plan.folder})")
-    with Client(server.url, ApiKey(server.admin_key)) as admin:
+    _tell_people(console, server)
+    with Client(server.url, ApiKey(server.people.admin_key)) as admin:
         _subscribe(admin, receiver)
-        with Client(server.url, ApiKey(server.doctor_key)) as doctor:
+        with Client(server.url, ApiKey(server.people.doctor_key)) as doctor:
             visits = _bring_in(plan, console, doctor)
             _wait_for_results(console, doctor, visits)
             tables.print_findings(console, visits)
             tables.print_links(console, server.url, visits)
+            saved = tables.save_reports(doctor, visits, plan.folder / "reports")
+            if saved:
+                told = f"{tables.counted(len(saved), 'report')} saved in {saved[0].parent}"
+                console.print(told, soft_wrap=True)
             failures = _show_batch(console, doctor, visits)
         failures += _show_webhooks(console, receiver, visits)
         tables.print_access(console, admin, visits, _people(admin))
@@ -91,6 +97,15 @@ def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> i
         _serve(console, server, plan)
     console.print(f"demo: {studies} studies, {results} results, {failed} failed")
     return 1 if failed or studies == 0 else 0
+
+
+def _tell_people(console: Console, server: Server) -> None:
+    console.print(f"Open {server.url} in a browser and sign in:", soft_wrap=True)
+    for email, password in (
+        (accounts.DOCTOR, server.people.doctor_password),
+        (accounts.ADMIN, server.people.admin_password),
+    ):
+        console.print(f"  {email}   password {password}", soft_wrap=True)
 
 
 def _people(admin: Client) -> dict[str, str]:
@@ -295,7 +310,8 @@ def _show_webhooks(console: Console, receiver: Receiver, visits: list[Visit]) ->
 
 def _serve(console: Console, server: Server, plan: Plan) -> None:
     console.print(f"\nIt keeps serving at {server.url} until Ctrl+C. API docs: {server.url}/docs")
-    console.print(f"API key of the demo's doctor: {server.doctor_key}")
+    _tell_people(console, server)
+    console.print(f"API key of the demo's doctor: {server.people.doctor_key}")
     try:
         while server.process.poll() is None:
             time.sleep(0.5)

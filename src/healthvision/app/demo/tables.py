@@ -2,9 +2,11 @@
 """What the demo prints."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -128,12 +130,13 @@ def _result_rows(visit: Visit, result: Result, head: list[str]) -> Iterator[list
 
 def print_findings(console: Console, visits: list[Visit]) -> None:
     """Print the table: study, door, finding, size, true size, category, confidence, seconds."""
-    table = Table(
-        "study", "door", "finding", "size", "true size", "category", "confidence", "seconds"
-    )
+    head = ["study", "door", "finding", "size", "true size", "category", "confidence", "seconds"]
+    known = any(visit.case.truth is not None for visit in visits)
+    shown = [name for name in head if known or name != "true size"]
+    table = Table(*shown)
     for visit in visits:
         for row in _rows(visit):
-            table.add_row(*row)
+            table.add_row(*(cell for name, cell in zip(head, row, strict=True) if name in shown))
     console.print(table)
     for visit in visits:
         for result in visit.results:
@@ -153,6 +156,19 @@ def _missed(visit: Visit, result: Result) -> list[str]:
         for n in visit.case.truth.nodules
         if id(n) not in found
     ]
+
+
+def save_reports(client: Client, visits: list[Visit], folder: Path) -> list[Path]:
+    """Write the PDF of each result, so that it can be read when the server has ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for visit in visits:
+        for number, result in enumerate(visit.results, 1):
+            name = re.sub(r"[^a-z0-9]+", "-", visit.case.label.lower()).strip("-")
+            path = folder / f"{name}-{number}.pdf"
+            client.export_result(result.id, path)
+            written.append(path)
+    return written
 
 
 def print_links(console: Console, url: str, visits: list[Visit]) -> None:

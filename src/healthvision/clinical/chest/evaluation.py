@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import dist
 
 import numpy as np
 
@@ -11,11 +12,21 @@ from healthvision.clinical.chest.candidates import workspace
 from healthvision.clinical.chest.emphysema import measure_emphysema
 from healthvision.clinical.chest.forest import Forest
 from healthvision.clinical.chest.lungs import find_lungs
+from healthvision.clinical.chest.masses import find_masses
 from healthvision.clinical.chest.nodules import find_nodules
 from healthvision.clinical.chest.training import hard_config, training_config
-from healthvision.clinical.phantoms.chest import ChestPhantom, phantom
+from healthvision.clinical.phantoms.chest import ChestConfig, ChestPhantom, phantom
+from healthvision.clinical.phantoms.nodules import MassPlace
 
 FALSE_POSITIVES_PER_SCAN = 2.0
+MASS_CHEST = ChestConfig(
+    shape=(108, 184, 184), spacing=(2.4, 1.95, 1.95), nodules=0, vessel_density=0.7
+)
+# Places that do not touch each other share a chest.
+MASS_GROUPS: tuple[tuple[MassPlace, ...], ...] = (
+    ("lateral", "hilar-left", "apex", "diaphragm"),
+    ("posterior", "hilar-right", "isolated", "paracardiac"),
+)
 
 
 Wanted = tuple[str, int, Callable[[Sequence["ScanFigures"]], float]]
@@ -169,6 +180,46 @@ def summarise_hard(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
             ("hard-false-positives-per-scan", len(scans), false_positives),
             ("hard-confidence-ece", marks, calibration_error),
             ("hard-confidence-brier", marks, brier),
+        ],
+    )
+
+
+def with_masses(seed: int) -> ChestPhantom:
+    """Return a phantom with four masses of 32 to 60 mm at places that do not touch."""
+    diameters = np.random.default_rng(seed).uniform(32.0, 60.0, 4)
+    places = MASS_GROUPS[seed % len(MASS_GROUPS)]
+    masses = tuple((place, float(d)) for place, d in zip(places, diameters, strict=True))
+    return phantom(seed, replace(MASS_CHEST, masses=masses))
+
+
+def examine_masses(subject: ChestPhantom) -> tuple[Call, ...]:
+    """Search for masses and compare with the truth; a hit lies within half a diameter."""
+    lungs = find_lungs(subject.volume)
+    found = [] if lungs is None else find_masses(lungs)
+    calls = []
+    for truth in subject.masses:
+        near = [m for m in found if dist(m.place, truth.centre) < truth.diameter_mm / 2]
+        error = near[0].axes.mean_mm - truth.diameter_mm if near else None
+        calls.append(Call(truth.diameter_mm, error, 1.0 if near else 0.0))
+        found = [m for m in found if m not in near]
+    return (*calls, *(Call(None, None, 1.0) for _ in found))
+
+
+def summarise_masses(scans: Sequence[tuple[Call, ...]]) -> tuple[Figure, ...]:
+    """Return how many masses are found, false ones per scan and the error of their size."""
+    whole = [ScanFigures(0.0, 0.0, 0.0, calls) for calls in scans]
+    count = sum(c.diameter is not None for calls in scans for c in calls)
+
+    def found(some: Sequence[ScanFigures]) -> float:
+        calls = [c for s in some for c in s.calls if c.diameter is not None]
+        return sum(c.confidence > 0 for c in calls) / max(len(calls), 1)
+
+    return _figures(
+        whole,
+        [
+            ("mass-sensitivity", count, found),
+            ("mass-false-positives-per-scan", len(scans), false_positives),
+            ("mass-diameter-error-mm", count, diameter_error),
         ],
     )
 

@@ -25,7 +25,7 @@ from healthvision.domains.analysis.schemas import (
     TaskRead,
     TaskState,
 )
-from healthvision.domains.analysis.streams import task_events
+from healthvision.domains.analysis.streams import record_task_look, task_events
 from healthvision.domains.audit import service as audit
 from healthvision.formats.reports.words import Language
 from healthvision.kernel.http import (
@@ -33,6 +33,7 @@ from healthvision.kernel.http import (
     check_if_match,
     database_of,
     path_uuid,
+    renewal_of,
     requires,
     router,
 )
@@ -76,6 +77,17 @@ async def get_analysis_limits(actor: Reader, session: SessionDep) -> AnalysisLim
 async def create_task(new: TaskCreate, actor: Runner, session: SessionDep) -> Response:
     """Submit a study; an equal task is returned (200) unless ``force`` asks for a repeat."""
     found = await service.submit(session, actor, new)
+    if not found.created:  # nothing changes, and still the caller is told of a study
+        await audit.record(
+            session,
+            actor,
+            "analysis.task_read",
+            found.task.study_id,
+            kind="study",
+            space_id=found.task.space_id,
+            detail={"task": str(found.task.id)},
+            category="access",
+        )
     body = found.task.model_dump(mode="json")
     where = {"Location": f"/v1/tasks/{found.task.id}"}
     return JSONResponse(body, 201 if found.created else 200, where)
@@ -83,6 +95,7 @@ async def create_task(new: TaskCreate, actor: Runner, session: SessionDep) -> Re
 
 @tasks.get("", summary="Analysis tasks")
 async def list_tasks(
+    request: Request,
     actor: Reader,
     session: SessionDep,
     study: UUID | None = None,
@@ -95,13 +108,18 @@ async def list_tasks(
     """List tasks, newest first."""
     filters = {"study_id": study, "state": state, "application_id": application}
     filters["priority"] = None if priority is None else priority.value
-    return await service.list_tasks(session, actor, filters, cursor=cursor, limit=limit)
+    page = await service.list_tasks(session, actor, filters, cursor=cursor, limit=limit)
+    detail = {"studies": [str(task.study_id) for task in page.items]}
+    await audit.record_look(database_of(request), actor, "analysis.tasks_listed", detail=detail)
+    return page
 
 
 @tasks.get("/{task_id}", summary="One analysis task")
-async def get_task(task_id: str, actor: Reader, session: SessionDep) -> TaskRead:
+async def get_task(task_id: str, request: Request, actor: Reader, session: SessionDep) -> TaskRead:
     """Return state, progress and time left of a task."""
-    return await service.get_task(session, actor, path_uuid(task_id))
+    found = await service.get_task(session, actor, path_uuid(task_id))
+    await record_task_look(database_of(request), actor, found)
+    return found
 
 
 @tasks.patch("/{task_id}", summary="Change the priority of a waiting task")
@@ -134,7 +152,8 @@ async def watch_task(
 ) -> StreamingResponse:
     """Stream the task's state until its end; resumes after ``Last-Event-ID``."""
     task = await service.get_task(session, actor, path_uuid(task_id))
-    stream = task_events(database_of(request), actor, task.id, last_event_id)
+    again = renewal_of(request, "analysis:read")
+    stream = task_events(database_of(request), actor, task.id, last_event_id, again)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
@@ -199,19 +218,30 @@ async def create_batch(new: BatchCreate, actor: Runner, session: SessionDep) -> 
 
 @batches.get("", summary="Batches")
 async def list_batches(
+    request: Request,
     actor: Reader,
     session: SessionDep,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Page[BatchRead]:
     """List batches, newest first."""
-    return await service.list_batches(session, actor, cursor=cursor, limit=limit)
+    page = await service.list_batches(session, actor, cursor=cursor, limit=limit)
+    detail = {"batches": [str(batch.id) for batch in page.items]}
+    await audit.record_look(database_of(request), actor, "analysis.batches_listed", detail=detail)
+    return page
 
 
 @batches.get("/{batch_id}", summary="One batch")
-async def get_batch(batch_id: str, actor: Reader, session: SessionDep) -> BatchRead:
+async def get_batch(
+    batch_id: str, request: Request, actor: Reader, session: SessionDep
+) -> BatchRead:
     """Return a batch with the state of each study."""
-    return await service.get_batch(session, actor, path_uuid(batch_id))
+    found = await service.get_batch(session, actor, path_uuid(batch_id))
+    detail = {"studies": sorted(str(item.study_id) for item in found.items)}
+    await audit.record_look(
+        database_of(request), actor, "analysis.batch_read", found.id, kind="batch", detail=detail
+    )
+    return found
 
 
 @batches.get("/{batch_id}/summary", response_class=Response, responses=_SUMMARY)

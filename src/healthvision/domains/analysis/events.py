@@ -20,6 +20,21 @@ class TaskCreated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskChanged(Event):
+    """A task was cancelled, queued again or got another priority; subject: task id.
+
+    ``state``: its state now. Start and progress of a task are no events, they are its stream.
+    """
+
+    topic: ClassVar[str] = "analysis.task_changed.v1"
+    study_id: UUID
+    space_id: UUID
+    application: str
+    priority: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResultReady(Event):
     """A result and all its outputs are stored; subject: result id. Once per task.
 

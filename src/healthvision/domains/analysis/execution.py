@@ -108,6 +108,7 @@ async def claim(db: Database, task_id: UUID, ticket: int) -> Attempt | None:
         staged = await repository.result_of_task(session, row.id)
         if row.cancel_requested and staged is None:
             tasks.finish(row, "cancelled")
+            await tasks.tell_changed(session, Actor.system(row.org_id), row)
             return None
         deaths = row.attempts - row.preemptions
         if deaths >= MAX_ATTEMPTS and staged is None:
@@ -205,6 +206,7 @@ async def _stopped(db: Database, attempt: Attempt) -> None:
         row = await repository.task_of_job(session, attempt.task.id)
         if row is not None and row.fence == attempt.fence and row.state == "running":
             tasks.finish(row, "cancelled")
+            await tasks.tell_changed(session, attempt.actor, row)
 
 
 async def _fetch(
@@ -213,7 +215,7 @@ async def _fetch(
     """Read the inputs out of the archive (audited, decrypted, digest checked)."""
     refs = plan.inputs_of(application)
     await archive.record_access(db, actor, refs, action="analysis.images_read")
-    objects = [await _source(db, ref) for ref in refs]
+    objects = [await _source(db, ref) for ref in await archive.corrected(db, refs)]
     return study_source(objects, other_series=plan.series)
 
 
@@ -241,6 +243,7 @@ async def stage(db: Database, attempt: Attempt, outcome: RunOutcome) -> UUID | N
             return None
         if row.cancel_requested:
             tasks.finish(row, "cancelled")
+            await tasks.tell_changed(session, attempt.actor, row)
             return None
         entry = _result_row(task, written.result)
         findings = _finding_rows(task, written.result)

@@ -4,8 +4,15 @@
 from healthvision.domains.analysis import api, jobs, result_api, service
 from healthvision.domains.analysis.priority import QUEUE, STAT_QUEUE
 from healthvision.domains.analysis.settings import AnalysisSettings
-from healthvision.domains.archive.events import StudyComplete, StudyDeleted, StudyPurged
+from healthvision.domains.archive.events import (
+    SeriesMoved,
+    StudyComplete,
+    StudyCorrected,
+    StudyDeleted,
+    StudyPurged,
+)
 from healthvision.domains.spaces.events import SpaceCreated, SpaceRemoved
+from healthvision.kernel.events import Asked
 from healthvision.kernel.module import Module
 from healthvision.kernel.settings import CoreSettings
 
@@ -28,7 +35,9 @@ MODULE = Module(
     periodics=jobs.PERIODICS,
     queues=_queues,
     subscriptions={
-        StudyComplete: [service.on_study_complete],
+        StudyComplete: [Asked(service.on_study_complete, service.has_rules)],
+        StudyCorrected: [service.on_study_corrected],
+        SeriesMoved: [service.on_series_moved],
         StudyDeleted: [service.on_study_deleted],
         StudyPurged: [service.on_study_purged],
         SpaceCreated: [service.on_space_created],

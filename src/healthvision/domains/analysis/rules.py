@@ -238,6 +238,14 @@ async def _applications(
     return [a for a in fitting if not wanted or a.manifest.id in wanted]
 
 
+async def has_rules(session: Session, event: StudyComplete) -> bool:
+    """Tell a publisher whether a complete study is looked at: by a rule, or the first default."""
+    if event.origin == "healthvision":
+        return False
+    rows = await repository.rules_of(session, event.org_id, [event.space_id])
+    return not rows or any(row.enabled for row in rows)
+
+
 async def on_study_complete(session: Session, actor: Actor, event: StudyComplete) -> None:
     """Submit what the space's rules say about a complete study. Safe to run twice."""
     if event.origin == "healthvision":

@@ -3,7 +3,7 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from healthvision import __version__
 from healthvision.clinical.result import (
     ApplicationRef,
-    EvidenceLevel,
     Finding,
     InputDigest,
     PatientRef,
@@ -26,8 +25,8 @@ from healthvision.domains.analysis import child
 from healthvision.domains.analysis.codec import BadOutput, decode, decode_slices
 from healthvision.domains.analysis.errors import ApplicationMisbehaved
 from healthvision.domains.analysis.inputs import SourceObject, StudySource, digests
-from healthvision.domains.modelhub.ports import Budget
-from healthvision.domains.modelhub.service import Installed, supported_level
+from healthvision.domains.modelhub.ports import Budget, EvidenceRecord
+from healthvision.domains.modelhub.service import Installed, level_of_finding, supported_level
 from healthvision.kernel import sandbox
 from healthvision.kernel.clock import now
 from healthvision.kernel.sandbox_desk import Answerer
@@ -240,7 +239,7 @@ def build_result(outcome: RunOutcome, facts: ResultFacts) -> Result:
             stages_s=output.stages_s,
         ),
         gates=output.gates,
-        findings=tuple(_honest(finding, level) for finding in output.findings),
+        findings=tuple(_honest(finding, manifest.evidence) for finding in output.findings),
         measurements=output.measurements,
         categories=output.categories,
         negatives=tuple(
@@ -261,5 +260,7 @@ def _header(outcome: RunOutcome) -> SeriesHeader:
     return next(header for header in outcome.series if header.series_uid == uid)
 
 
-def _honest(finding: Finding, level: EvidenceLevel) -> Finding:
-    return finding.model_copy(update={"evidence_level": min(finding.evidence_level, level)})
+def _honest(finding: Finding, records: Sequence[EvidenceRecord]) -> Finding:
+    """Show no level that the records about this kind of finding do not support."""
+    level = min(finding.evidence_level, level_of_finding(records, finding.code.value))
+    return finding.model_copy(update={"evidence_level": level})

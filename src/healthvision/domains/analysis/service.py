@@ -34,6 +34,7 @@ from healthvision.domains.analysis.rules import (
     delete_rule,
     dry_run,
     get_rule,
+    has_rules,
     list_rules,
     on_space_created,
     on_space_removed,
@@ -41,7 +42,12 @@ from healthvision.domains.analysis.rules import (
     rule_attributes,
 )
 from healthvision.domains.analysis.runner import RunOptions
-from healthvision.domains.analysis.study_events import on_study_deleted, on_study_purged
+from healthvision.domains.analysis.study_events import (
+    on_series_moved,
+    on_study_corrected,
+    on_study_deleted,
+    on_study_purged,
+)
 from healthvision.domains.analysis.tasks import (
     cancel_task,
     change_task,
@@ -73,6 +79,7 @@ __all__ = [
     "get_rule",
     "get_task",
     "give_up",
+    "has_rules",
     "key_image",
     "limits",
     "list_batches",
@@ -81,9 +88,11 @@ __all__ = [
     "make_room",
     "note_missed_deadlines",
     "note_notices",
+    "on_series_moved",
     "on_space_created",
     "on_space_removed",
     "on_study_complete",
+    "on_study_corrected",
     "on_study_deleted",
     "on_study_purged",
     "results_of_study",

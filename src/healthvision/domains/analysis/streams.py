@@ -10,20 +10,38 @@ from healthvision.domains.analysis.errors import TaskNotFound
 from healthvision.domains.analysis.schemas import TaskRead
 from healthvision.domains.analysis.settings import AnalysisSettings
 from healthvision.domains.analysis.tasks import get_task
+from healthvision.domains.audit import service as audit
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Database
-from healthvision.kernel.security import Actor
+from healthvision.kernel.errors import Forbidden, Unauthenticated
+from healthvision.kernel.security import Actor, Renewal
 
 _FINAL = ("done", "failed", "cancelled")
 _SILENCE_S = 15.0
 
 
-async def task_events(db: Database, actor: Actor, task_id: UUID, seen: int) -> AsyncIterator[bytes]:
+async def record_task_look(db: Database, actor: Actor, task: TaskRead) -> None:
+    """Record that the caller is told of a task's study: one row per window, however often."""
+    await audit.record_look(
+        db,
+        actor,
+        "analysis.task_read",
+        task.study_id,
+        kind="study",
+        space_id=task.space_id,
+        detail={"task": str(task.id)},
+    )
+
+
+async def task_events(
+    db: Database, actor: Actor, task_id: UUID, seen: int, again: Renewal
+) -> AsyncIterator[bytes]:
     """Yield server-sent events (WHATWG HTML 9.2); the id is the task's revision.
 
     ``seen``: the last revision the client knows (Last-Event-ID), 0 for none. All steps behind it
     are sent in order, those of the time without a connection or before a restart as well. Ends
-    after the final state, when the task is gone, and after ``events_seconds``.
+    after the final state, when the task is gone or ``again`` says that the caller may not come in
+    any more, and after ``events_seconds``.
     """
     settings = AnalysisSettings()
     end = monotonic() + settings.events_seconds
@@ -31,9 +49,12 @@ async def task_events(db: Database, actor: Actor, task_id: UUID, seen: int) -> A
     yield b"retry: 2000\n\n"
     while monotonic() < end:
         try:
+            actor = await again()
             news, final = await _news(db, actor, task_id, seen)
-        except TaskNotFound:
+        except (Unauthenticated, Forbidden, TaskNotFound):
             return
+        if news:
+            await record_task_look(db, actor, news[-1])
         for task in news:
             seen, spoken = task.revision, monotonic()
             yield _event(task)

@@ -14,7 +14,12 @@ from healthvision.domains.analysis.errors import (
     TaskNotFound,
     TooManyTasks,
 )
-from healthvision.domains.analysis.events import DeadlineMissed, TaskCreated, TaskFailed
+from healthvision.domains.analysis.events import (
+    DeadlineMissed,
+    TaskChanged,
+    TaskCreated,
+    TaskFailed,
+)
 from healthvision.domains.analysis.plan import StudyPlan, plan_study
 from healthvision.domains.analysis.schemas import (
     AnalysisLimits,
@@ -234,6 +239,7 @@ async def _change_priority(session: Session, actor: Actor, row: Task, wish: Prio
         before={"priority": before},
         after={"priority": wish.value},
     )
+    await tell_changed(session, actor, row)
 
 
 async def change_task(
@@ -266,6 +272,7 @@ async def cancel_task(session: Session, actor: Actor, task_id: UUID) -> TaskRead
         finish(row, "cancelled")
     await _audit(session, actor, "analysis.task_cancelled", row)
     await session.flush()
+    await tell_changed(session, actor, row)
     return await _read_one(session, row)
 
 
@@ -288,6 +295,7 @@ async def retry_task(session: Session, actor: Actor, task_id: UUID) -> TaskRead:
     await session.flush()
     await enqueue(session, row)
     await _audit(session, actor, "analysis.task_retried", row)
+    await tell_changed(session, actor, row)
     return await _read_one(session, row)
 
 
@@ -407,6 +415,20 @@ async def tell_missed(session: Session, row: Task) -> None:
         priority=row.priority,
     )
     await publish(session, Actor.system(row.org_id), event)
+
+
+async def tell_changed(session: Session, actor: Actor, row: Task) -> None:
+    """Publish that a task was cancelled, queued again or got another priority."""
+    event = TaskChanged(
+        org_id=row.org_id,
+        subject=row.id,
+        study_id=row.study_id,
+        space_id=row.space_id,
+        application=row.application_id,
+        priority=row.priority,
+        state=row.state,
+    )
+    await publish(session, actor, event)
 
 
 async def drop_study(session: Session, actor: Actor, study_id: UUID) -> None:

@@ -4,7 +4,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 
 from healthvision.domains.archive import service
@@ -23,7 +23,7 @@ from healthvision.domains.archive.schemas import (
 )
 from healthvision.domains.audit import service as audit
 from healthvision.kernel.http import (
-    COMMON_RESPONSES,
+    OwnRoute,
     SessionDep,
     database_of,
     path_uuid,
@@ -35,7 +35,7 @@ from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
 studies = router("/v1/studies", "image")
-closings = APIRouter(prefix="/v1/studies", tags=["image"], responses=COMMON_RESPONSES)
+closings = router("/v1/studies", "image", OwnRoute)
 series = router("/v1/series", "image")
 instances = router("/v1/instances", "image")
 archive = router("/v1/archive", "image")
@@ -132,7 +132,9 @@ async def close_study(
         await service.close_study(session, actor, wanted, end.space)
     await service.finish_small_study(db, actor.org_id, wanted)
     async with db.reading() as session:
-        return await service.get_study(session, actor, wanted)
+        found = await service.get_study(session, actor, wanted)
+    await _seen(request, actor, "archive.study_read", wanted)
+    return found
 
 
 @archive.get("/integrity")

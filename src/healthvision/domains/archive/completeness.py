@@ -32,10 +32,11 @@ async def complete_quiet_studies(db: Database) -> int:
     """
     async with db.reading() as session:
         due = await repository.due_studies(session, now(), BATCH)
-    for org_id, study_id in dict.fromkeys(due):
-        await sealing.seal_study(db, org_id, study_id)
     if not due:
         return 0
+    for org_id in dict.fromkeys(org for org, _ in due):
+        mine = {study for org, study in due if org == org_id}
+        await sealing.seal_studies(db, org_id, mine, gentle=True)
     async with db.transaction() as session:
         rows = await repository.take_due(session, now(), BATCH)
         for row in rows:
@@ -62,7 +63,7 @@ async def finish_small_study(db: Database, org_id: UUID, study_id: UUID) -> None
     """
     async with db.reading() as session:
         size = await pack_rows.unsealed_bytes(session, org_id, study_id)
-    if not 0 < size <= ArchiveSettings().seal_inline_bytes:
+    if not 0 < size <= ArchiveSettings.current().seal_inline_bytes:
         return
     task = asyncio.create_task(finish_study(db, org_id, study_id))
     _running.add(task)

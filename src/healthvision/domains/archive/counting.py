@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from healthvision.domains.archive.planning import Plan, Prepared
 from healthvision.domains.archive.rows import (
@@ -40,8 +41,16 @@ def is_patient_of(study: Kept, seen: PatientSeen) -> bool:
     )
 
 
+def is_at_home(study: Kept, home: UUID) -> bool:
+    """Tell whether a corrected study is known to hold objects that name this patient."""
+    before = study.values.get("uncorrected")
+    return before is not None and before["patient_ref"] == str(home)
+
+
 def complete(study: Kept, item: Prepared) -> None:
-    """Add what the first object did not say."""
+    """Add what the first object did not say; a corrected study says what was decided."""
+    if study.values.get("coercion"):
+        return
     if any(value and study[name] == "" for name, value in study_texts(item.header).items()):
         for name, value in study_values(item.header, item.json).items():
             if study[name] == "" and value:

@@ -1,13 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the archive refuses, and why."""
 
-from healthvision.kernel.errors import Busy, Conflict, Gone, Invalid, NotFound, TooLarge
+from healthvision.kernel.errors import (
+    Busy,
+    Conflict,
+    Gone,
+    Invalid,
+    NotAcceptable,
+    NotFound,
+    TooLarge,
+)
 
 
 class StudyNotFound(NotFound):
     """No such study (series, instance) for this caller in this space."""
 
     code, title = "study-not-found", "No such study"
+
+
+class CorrectionNotFound(NotFound):
+    """No such correction for this caller."""
+
+    code, title = "correction-not-found", "No such correction"
+
+
+class NothingToCorrect(Conflict):
+    """The things are as the correction wants them already."""
+
+    code, title = "nothing-to-correct", "Nothing to correct"
+
+
+class CorrectionUndone(Conflict):
+    """The correction was taken back before."""
+
+    code, title = "correction-undone", "Correction already taken back"
+
+
+class CorrectionBlocked(Conflict):
+    """The correction cannot be made or taken back as things are now; ``detail`` says why."""
+
+    code, title = "correction-blocked", "Correction not possible now"
+
+
+class NotCorrectable(NotAcceptable):
+    """Corrected attributes cannot be put into this object; its original can be given out."""
+
+    code, title = "not-correctable", "Object cannot be given corrected"
 
 
 class UploadNotFound(NotFound):

@@ -62,6 +62,31 @@ class StudyMoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StudyCorrected(Event):
+    """What is known of a study was corrected, or a correction was taken back; subject: study id.
+
+    ``kind``: of the correction ('study_move', 'patient_merge', 'study_edit', 'reject', ...);
+    ``patient_ref``: whose study it is now.
+    """
+
+    topic: ClassVar[str] = "archive.study_corrected.v1"
+    correction_id: UUID
+    kind: str
+    patient_ref: UUID
+    undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMoved(Event):
+    """A series went from one study to another one; subject: the study it belongs to now."""
+
+    topic: ClassVar[str] = "archive.series_moved.v1"
+    series_id: UUID
+    from_study_id: UUID
+    patient_ref: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectQuarantined(Event):
     """Refused bytes are kept in quarantine; subject: quarantine id."""
 

@@ -11,9 +11,10 @@ from typing import Literal
 from uuid import UUID
 
 from healthvision.domains.archive.errors import NotExportable
-from healthvision.domains.archive.opening import open_bytes, read_bytes
-from healthvision.domains.archive.reading import record_access, study_instances
+from healthvision.domains.archive.opening import corrected, open_bytes, read_bytes
+from healthvision.domains.archive.reading import study_instances
 from healthvision.domains.archive.schemas import InstanceRef
+from healthvision.domains.audit import service as audit
 from healthvision.formats.dicom.errors import DicomRefused, NotAVolume
 from healthvision.formats.dicom.header import read_header
 from healthvision.formats.dicom.series import assemble
@@ -39,13 +40,30 @@ async def export_study(
     """
     async with db.reading() as session:
         refs = await study_instances(session, actor, study_id)
+    refs = await corrected(db, refs)
     images = [r for r in refs if r.rows and r.columns and r.origin != "healthvision"]
     if wanted != "zip" and not images:
         raise NotExportable("the study has no images")
-    await record_access(db, actor, refs, action="archive.study_exported")
+    await _record(db, actor, study_id, refs, wanted)
     if wanted == "zip":
         return _dicom_zip(db, refs)
     return _png_zip(db, images) if wanted == "png" else await _nifti(db, images)
+
+
+async def _record(
+    db: Database, actor: Actor, study_id: UUID, refs: list[InstanceRef], wanted: Format
+) -> None:
+    """Write the row of this export; each has one of its own, however soon it follows."""
+    size = sum(r.size for r in refs)
+    await audit.record_read(
+        db,
+        actor,
+        "archive.study_exported",
+        study_id,
+        kind="study",
+        patient_id=refs[0].patient_ref if refs else None,
+        detail={"format": wanted, "instances": len(refs), "bytes": size},
+    )
 
 
 async def _dicom_zip(db: Database, refs: list[InstanceRef]) -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from healthvision.domains.archive import service
@@ -16,7 +16,7 @@ from healthvision.domains.archive.schemas import (
 )
 from healthvision.domains.audit import service as audit
 from healthvision.kernel.http import (
-    COMMON_RESPONSES,
+    OwnRoute,
     SessionDep,
     database_of,
     error_responses,
@@ -30,7 +30,7 @@ from healthvision.kernel.security import Actor
 
 uploads = router("/v1/uploads", "image")
 quarantine = router("/v1/quarantine", "image")
-releases = APIRouter(prefix="/v1/quarantine", tags=["image"], responses=COMMON_RESPONSES)
+releases = router("/v1/quarantine", "image", OwnRoute)
 Writer = Annotated[Actor, requires("studies:write")]
 Keeper = Annotated[Actor, requires("quarantine:manage")]
 _BINARY: dict[int | str, dict[str, Any]] = {

@@ -43,6 +43,14 @@ async def expired_uploads(session: Session, at: datetime, limit: int) -> Sequenc
     return (await session.scalars(query.order_by(Upload.expires_at).limit(limit))).all()
 
 
+async def unswept_uploads(session: Session, at: datetime, limit: int) -> Sequence[Upload]:
+    """Return ended uploads whose URLs have run out since, and whose staging was not looked at."""
+    query = select(Upload).where(
+        Upload.state.in_(("done", "failed")), Upload.swept.is_(False), Upload.expires_at < at
+    )
+    return (await session.scalars(query.order_by(Upload.expires_at).limit(limit))).all()
+
+
 async def find_quarantined(
     session: Session, org_id: UUID, quarantine_id: UUID
 ) -> Quarantined | None:

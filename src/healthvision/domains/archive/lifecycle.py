@@ -23,6 +23,7 @@ from healthvision.domains.archive.schemas import (
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.tables import Study, StudySpaceRow
 from healthvision.domains.audit import service as audit
+from healthvision.domains.audit.schemas import Category
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.domains.storage import service as storage
@@ -131,8 +132,8 @@ async def get_instance_json(session: Session, actor: Actor, instance_id: UUID) -
     found = await repository.find_instance(session, actor.org_id, instance_id)
     if found is None:
         raise StudyNotFound("there is no such instance")
-    await visible_study(session, actor, found[0].study_id)
-    return await document_of(session, actor, found[0])
+    study = await visible_study(session, actor, found[0].study_id)
+    return await document_of(session, actor, found[0], study, found[1])
 
 
 def _instance(row: Any) -> dict[str, Any]:
@@ -197,6 +198,8 @@ async def add_to_space(
         session.add(row)
         await session.flush()
         await _moved(session, actor, study, place.id, added=True)
+    else:  # nothing changes, and still the study is read
+        await _record(session, actor, "archive.study_read", study, category="access")
     return await get_study(session, actor, study_id)
 
 
@@ -235,6 +238,7 @@ async def _record(
     space_id: UUID | None = None,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
+    category: Category | None = None,
 ) -> None:
     await audit.record(
         session,
@@ -246,6 +250,7 @@ async def _record(
         space_id=space_id,
         before=before,
         after=after,
+        category=category,
     )
 
 

@@ -6,14 +6,13 @@ compiled once, for the doors that are called many times a second.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
     Connection,
-    Row,
     Select,
     Table,
     bindparam,
@@ -22,7 +21,9 @@ from sqlalchemy import (
 )
 
 from healthvision.domains.archive import documents
+from healthvision.domains.archive.coercing import changes_of, coerced_text
 from healthvision.domains.archive.errors import StudyNotFound
+from healthvision.domains.archive.opening import corrected
 from healthvision.domains.archive.pack_reading import Documents
 from healthvision.domains.archive.schemas import InstanceRef, Location
 from healthvision.domains.archive.tables import Instance, Pack, Series, Study, StudySpaceRow
@@ -32,15 +33,21 @@ from healthvision.kernel.crypto import Damaged
 from healthvision.kernel.db import Database
 from healthvision.kernel.hotread import reader_of
 from healthvision.kernel.security import Actor
+from healthvision.kernel.statements import MAX_IN, Statement
 
-Statement = Select[*tuple[Any, ...]]
+Query = Select[*tuple[Any, ...]]
 Variants = dict[tuple[bool, bool, bool], Statement]
 _STUDIES = cast("Table", Study.__table__).c
 _SERIES = cast("Table", Series.__table__).c
 _INSTANCES = cast("Table", Instance.__table__).c
 _IN_SPACES = cast("Table", StudySpaceRow.__table__).c
 _PACKS = cast("Table", Pack.__table__)
-_STUDY = (_STUDIES.id.label("study_id"), _STUDIES.study_uid, _STUDIES.patient_ref)
+_STUDY = (
+    _STUDIES.id.label("study_id"),
+    _STUDIES.study_uid,
+    _STUDIES.patient_ref,
+    _STUDIES.coercion,
+)
 _PLACE = (_INSTANCES.id, _INSTANCES.sop_uid, _INSTANCES.store, _INSTANCES.object_key)
 _WHOLE = (
     *_PLACE,
@@ -69,7 +76,7 @@ _WHOLE = (
 )
 _ORG: BindParameter[UUID] = bindparam("org")
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_STUDY_IN_SPACE: Statement = (
+_STUDY_IN_SPACE = Statement(
     select(*_STUDY)
     .select_from(_STUDIES.id.table)
     .join(_IN_SPACES.id.table, _IN_SPACES.study_id == _STUDIES.id)
@@ -80,30 +87,34 @@ _STUDY_IN_SPACE: Statement = (
         _IN_SPACES.space_id == bindparam("space"),
     )
 )
-_PACKS_AT = select(_PACKS).where(_PACKS.c.org_id == _ORG, _PACKS.c.object_key.in_(_KEYS))
+_PACKS_AT = Statement(select(_PACKS).where(_PACKS.c.org_id == _ORG, _PACKS.c.object_key.in_(_KEYS)))
 
 
 # SQLite knows no figures of the data: without the plus it would walk all instances of the
-# organisation for those of one study. One SOP Instance UID is found by its own index.
+# organisation for those of one study, or of a study for those of one series. One SOP Instance
+# UID is found by its own index.
 _ORG_ASIDE: Any = literal_column("+instances.org_id", _INSTANCES.org_id.type)
+_STUDY_ASIDE: Any = literal_column("+instances.study_id", _INSTANCES.study_id.type)
 
 
-def _instances(columns: Sequence[Any], *, series: bool, sop: bool, steered: bool) -> Statement:
-    org = _ORG_ASIDE if steered and not sop else _INSTANCES.org_id
-    query: Statement = (
+def _instances(columns: Sequence[Any], *, series: bool, sop: bool, steered: bool) -> Query:
+    steered = steered and not sop
+    org = _ORG_ASIDE if steered else _INSTANCES.org_id
+    study = _STUDY_ASIDE if steered and series else _INSTANCES.study_id
+    query: Query = (
         select(_SERIES.series_uid, *columns)
         .select_from(_INSTANCES.id.table)
         .join(_SERIES.id.table, _SERIES.id == _INSTANCES.series_id)
         .where(
             org == _ORG,
-            _INSTANCES.study_id == bindparam("study_id"),
+            study == bindparam("study_id"),
             _INSTANCES.current.is_(True),
             _INSTANCES.deleted_at.is_(None),
         )
         .order_by(_SERIES.number, _SERIES.id, _INSTANCES.instance_number, _INSTANCES.id)
     )
     if series:
-        query = query.where(_SERIES.series_uid == bindparam("series"))
+        query = query.where(_SERIES.org_id == _ORG, _SERIES.series_uid == bindparam("series"))
     if sop:
         query = query.where(_INSTANCES.sop_uid == bindparam("sop"))
     return query
@@ -112,7 +123,9 @@ def _instances(columns: Sequence[Any], *, series: bool, sop: bool, steered: bool
 def _variants(columns: Sequence[Any]) -> Variants:
     """Return the statements by: on SQLite, within a series, one SOP Instance UID."""
     return {
-        (steered, series, sop): _instances(columns, series=series, sop=sop, steered=steered)
+        (steered, series, sop): Statement(
+            _instances(columns, series=series, sop=sop, steered=steered)
+        )
         for steered in (False, True)
         for series in (False, True)
         for sop in (False, True)
@@ -152,44 +165,59 @@ class StudyPlace:
 
 
 async def find_refs(
-    db: Database, actor: Actor, wanted: Wanted
+    db: Database, actor: Actor, wanted: Wanted, *, stored: bool = False
 ) -> tuple[StudyPlace, list[InstanceRef]]:
     """Return the instances of a study, series or one instance in reading order.
 
-    Raises SpaceNotFound and StudyNotFound (also when the series or instance is not there).
+    They speak of the objects as they go out, or, ``stored``, as they were received. Raises
+    SpaceNotFound and StudyNotFound (also when the series or instance is not there).
     """
 
-    def work(connection: Connection) -> tuple[StudyPlace, list[InstanceRef]]:
+    def work(connection: Connection) -> tuple[StudyPlace, Any, list[InstanceRef]]:
         place, study, rows = _rows(connection, actor, wanted, _WHOLE_OF)
-        return place, [_ref(row, study) for row in rows]
+        return place, study.coercion, [_ref(row, study) for row in rows]
 
-    return await reader_of(db).run(work)
+    place, coercion, refs = await reader_of(db).run(work)
+    if coercion is None or stored:
+        return place, refs
+    refs = [replace(r, changes=changes_of(coercion, r.series_uid)) for r in refs]
+    return place, await corrected(db, refs)
 
 
 async def ready_metadata(
-    db: Database, actor: Actor, wanted: Wanted
+    db: Database, actor: Actor, wanted: Wanted, *, stored: bool = False
 ) -> tuple[StudyPlace, list[ReadyMetadata]]:
     """Return the study and its instances' JSON texts in reading order: the fastest way.
 
     As ``reading.metadata_texts``, without what is needed to cut pixels.
     """
 
-    def work(connection: Connection) -> tuple[StudyPlace, Sequence[Row[Any]], Sequence[Row[Any]]]:
-        place, _, rows = _rows(connection, actor, wanted, _PLACES_OF)
-        keys = list({r.object_key for r in rows if documents.is_packed(r.object_key)})
-        packs = _read(connection, _PACKS_AT, org=actor.org_id, keys=keys) if keys else ()
-        return place, rows, packs
+    def work(connection: Connection) -> tuple[StudyPlace, Any, list[Any], list[Any]]:
+        place, study, rows = _rows(connection, actor, wanted, _PLACES_OF)
+        return place, study.coercion, rows, _packs_of(connection, actor.org_id, rows)
 
-    place, rows, packs = await reader_of(db).run(work)
+    place, coercion, rows, packs = await reader_of(db).run(work)
     texts = await _packed(db, packs)
     left = [row for row in rows if row.id not in texts]
     if left:  # not sealed yet, or moved since
         async with db.reading() as session:
             texts |= await documents.texts_of(session, actor.org_id, documents.places_of(left))
+    if coercion is not None and not stored:
+        by_series = {uid: changes_of(coercion, uid) for uid in {r.series_uid for r in rows}}
+        texts |= {r.id: coerced_text(texts[r.id], by_series[r.series_uid]) for r in rows}
     return place, [ReadyMetadata(r.series_uid, r.sop_uid, texts[r.id]) for r in rows]
 
 
-async def _packed(db: Database, packs: Sequence[Row[Any]]) -> dict[UUID, bytes]:
+def _packs_of(connection: Connection, org_id: UUID, rows: Sequence[Any]) -> list[Any]:
+    keys = list({r.object_key for r in rows if documents.is_packed(r.object_key)})
+    found: list[Any] = []
+    for start in range(0, len(keys), MAX_IN):
+        wanted = {"org": org_id, "keys": keys[start : start + MAX_IN]}
+        found += _PACKS_AT.records(connection, wanted)
+    return found
+
+
+async def _packed(db: Database, packs: Sequence[Any]) -> dict[UUID, bytes]:
     """Return the texts of whole packs; what cannot be read here is left to ``documents``."""
     kept = db.resources.get(Documents)
     texts: dict[UUID, bytes] = {}
@@ -206,31 +234,27 @@ def _rows(
     actor: Actor,
     wanted: Wanted,
     statements: Variants,
-) -> tuple[StudyPlace, Row[Any], Sequence[Row[Any]]]:
+) -> tuple[StudyPlace, Any, list[Any]]:
     space = spaces.get_on(connection, actor, wanted.space)
-    found = _read(connection, _STUDY_IN_SPACE, org=actor.org_id, study=wanted.study, space=space.id)
+    named = {"org": actor.org_id, "study": wanted.study, "space": space.id}
+    found = _STUDY_IN_SPACE.records(connection, named)
     if not found:
         raise StudyNotFound("there is no such study in this space")
     study = found[0]
+    named = {"org": actor.org_id, "study_id": study.study_id}
+    if wanted.series is not None:
+        named["series"] = wanted.series
+    if wanted.sop is not None:
+        named["sop"] = wanted.sop
     on_sqlite = connection.dialect.name == "sqlite"
-    named = {"series": wanted.series, "sop": wanted.sop}
-    rows = _read(
-        connection,
-        statements[on_sqlite, wanted.series is not None, wanted.sop is not None],
-        org=actor.org_id,
-        study_id=study.study_id,
-        **{k: v for k, v in named.items() if v is not None},
-    )
+    statement = statements[on_sqlite, wanted.series is not None, wanted.sop is not None]
+    rows = statement.records(connection, named)
     if not rows:
         raise StudyNotFound("there is no such series or instance in this study")
     return StudyPlace(space.id, study.study_id, study.patient_ref), study, rows
 
 
-def _read(connection: Connection, statement: Statement, **values: Any) -> Sequence[Row[Any]]:
-    return connection.execute(statement, values).all()
-
-
-def _ref(row: Row[Any], study: Row[Any]) -> InstanceRef:
+def _ref(row: Any, study: Any) -> InstanceRef:
     return InstanceRef(
         id=row.id,
         org_id=row.org_id,

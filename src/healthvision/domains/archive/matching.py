@@ -48,18 +48,25 @@ def text(column: Column, value: str) -> Condition:
 
 def folded(column: Column, value: str) -> Condition:
     """Match a text whatever its case."""
-    found: Condition = func.lower(column).like(like_pattern(value.lower()), escape="!")
-    return found
+    lowered = func.lower(column)
+    return or_(*(lowered.like(like_pattern(v), escape="!") for v in _spellings(value)))
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """Return how a database may lower a text: SQLite leaves all but ASCII letters as they are."""
+    low = value.lower()
+    as_given = "".join(c.lower() if c.isascii() else c for c in value)
+    others = "".join(c if c.isascii() else c.upper() for c in low)
+    return tuple(dict.fromkeys((low, as_given, others)))
 
 
 def person(column: Column, value: str) -> Condition:
     """Match a person name against each of its component groups, whatever its case."""
-    pattern = like_pattern(value.rstrip("^").lower())
+    patterns = [like_pattern(v) for v in _spellings(value.rstrip("^"))]
     groups = literal("=").concat(func.lower(column)).concat("=")
-    found: Condition = groups.like(f"%={pattern}=%", escape="!")
-    if "^" in value or "*" in value:
-        return found
-    return or_(found, groups.like(f"%={pattern}^%", escape="!"))
+    ends = "=" if "^" in value or "*" in value else "=^"
+    forms = (f"%={pattern}{end}%" for pattern in patterns for end in ends)
+    return or_(*(groups.like(form, escape="!") for form in forms))
 
 
 def fuzzy_person(column: Column, value: str) -> Condition:

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of the archive."""
 
-from healthvision.domains.archive import api, intake_api, jobs, service, starting
+from healthvision.domains.archive import (
+    api,
+    corrections_api,
+    intake_api,
+    jobs,
+    service,
+    starting,
+)
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.kernel.module import Module
 
@@ -13,6 +20,12 @@ MODULE = Module(
         api.series,
         api.instances,
         api.archive,
+        corrections_api.patients,
+        corrections_api.studies,
+        corrections_api.series,
+        corrections_api.instances,
+        corrections_api.corrections,
+        corrections_api.conflicts,
         intake_api.uploads,
         intake_api.quarantine,
         intake_api.releases,
@@ -27,6 +40,8 @@ MODULE = Module(
         "studies:write": "Bring in studies, close them, put them into spaces",
         "studies:delete": "Delete studies",
         "studies:export": "Export studies as zip, NIfTI or PNG",
+        "studies:correct": "Correct, move, split and reject studies; merge patients; undo it",
+        "studies:original": "Get objects as they were received, whatever was corrected",
         "studies:hold": "Set and lift legal holds and retention times",
         "quarantine:manage": "See, download, release and delete refused objects",
     },

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from healthvision.domains.archive import documents, pack_rows
+from healthvision.domains.archive import coercing, documents, pack_rows
 from healthvision.domains.archive.blobs import blob_context
 from healthvision.domains.archive.errors import StorageDamaged
 from healthvision.domains.archive.schemas import InstanceRef, Location
@@ -35,8 +35,11 @@ async def open_bytes(
     de-identification. The caller has located the instance and recorded the access: doors use
     ``read_instances``.
     """
-    if profile != "none":
-        raise Invalid(f"unknown de-identification profile {profile!r}")
+    _check(profile)
+    if ref.changes:
+        async for piece in _open_corrected(db, ref, start, length):
+            yield piece
+        return
     given = False
     try:
         async for piece in _open(db, ref, start, length):
@@ -54,6 +57,44 @@ async def open_bytes(
             yield piece
     except (Damaged, ObjectMissing) as error:
         raise _damaged(ref, error) from error
+
+
+def _check(profile: Profile) -> None:
+    if profile != "none":
+        raise Invalid(f"unknown de-identification profile {profile!r}")
+
+
+async def corrected(db: Database, refs: Sequence[InstanceRef]) -> list[InstanceRef]:
+    """Return references that speak of the corrected objects; nothing is read for other ones.
+
+    Raises NotCorrectable, StorageDamaged.
+    """
+    return [await _corrected(db, r) if r.changes and r.head is None else r for r in refs]
+
+
+async def _corrected(db: Database, ref: InstanceRef) -> InstanceRef:
+    stored = replace(ref, changes=None)
+    return await coercing.with_head(ref, await read_bytes(db, stored, 0, coercing.needed(ref)))
+
+
+async def _open_corrected(
+    db: Database, ref: InstanceRef, start: int, length: int | None
+) -> AsyncIterator[bytes]:
+    """Yield bytes of a corrected object: of its new beginning, then as stored.
+
+    A range of a reference without a head is one of the stored object; the whole is corrected.
+    """
+    if ref.head is None and start == 0 and length is None:
+        ref = await _corrected(db, ref)
+    head, cut = (b"", 0) if ref.head is None else (ref.head.head, ref.head.cut)
+    stop = ref.size if length is None else min(ref.size, start + length)
+    if start < len(head):
+        yield head[start:stop]
+    first = max(start, len(head))
+    if first < stop:
+        stored = replace(ref, changes=None, head=None)
+        async for piece in open_bytes(db, stored, first - len(head) + cut, stop - first):
+            yield piece
 
 
 def _damaged(ref: InstanceRef, error: Problem) -> StorageDamaged:
@@ -112,7 +153,7 @@ async def open_many(db: Database, refs: Sequence[InstanceRef]) -> AsyncIterator[
     position = 0
     while position < len(refs):
         end = position
-        while end < len(refs) and not documents.is_single(refs[end].location):
+        while end < len(refs) and not _apart(refs[end]):
             end += 1
         if end > position:
             async for at, piece in _open_run(db, refs[position:end]):
@@ -122,6 +163,11 @@ async def open_many(db: Database, refs: Sequence[InstanceRef]) -> AsyncIterator[
         async for piece in open_bytes(db, refs[position]):
             yield position, piece
         position += 1
+
+
+def _apart(ref: InstanceRef) -> bool:
+    """Tell whether an instance is read by itself: an object of its own, or a corrected one."""
+    return documents.is_single(ref.location) or ref.changes is not None
 
 
 async def _open_run(db: Database, refs: Sequence[InstanceRef]) -> AsyncIterator[tuple[int, bytes]]:
@@ -138,6 +184,33 @@ async def _open_run(db: Database, refs: Sequence[InstanceRef]) -> AsyncIterator[
         if got[at] < ref.size or (ref.size == 0 and not any(got[at:])):
             async for piece in open_bytes(db, ref, got[at]):
                 yield at, piece
+
+
+async def open_joined(
+    db: Database, refs: Sequence[InstanceRef], heads: Sequence[bytes]
+) -> AsyncIterator[bytes | memoryview]:
+    """Yield ``heads[0]``, the bytes of instance 0, ``heads[1]``, ... in few large pieces.
+
+    What a long answer is made of. Raises StorageDamaged. The caller has recorded the access.
+    """
+    sent = 0
+    if not any(_apart(ref) for ref in refs):
+        try:
+            blobs = [blob_of_ref(ref) for ref in refs]
+            async for piece in storage.read_joined(db, refs[0].org_id, blobs, heads):
+                sent += len(piece)
+                yield piece
+            return
+        except (Damaged, ObjectMissing):
+            pass
+    for ref, head in zip(refs, heads, strict=True):  # one by one, as in ``_open_run``
+        if sent < len(head):
+            yield head[sent:]
+        sent = max(0, sent - len(head))
+        if sent < ref.size:
+            async for text in open_bytes(db, ref, sent):
+                yield text
+        sent = max(0, sent - ref.size)
 
 
 async def read_bytes(

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Original files of uploads, returned byte for byte."""
+"""Original files of uploads, and objects as they were received, returned byte for byte."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from healthvision.domains.archive.errors import UploadNotFound
+from healthvision.domains.archive import corrections_rows, repository
+from healthvision.domains.archive.corrections_rejecting import READABLE
+from healthvision.domains.archive.errors import StudyNotFound, UploadNotFound
+from healthvision.domains.archive.opening import open_bytes
+from healthvision.domains.archive.reading import record_access, ref_of, visible_study
 from healthvision.domains.archive.tables import Upload
 from healthvision.domains.archive.uploads import visible_upload
 from healthvision.domains.audit import service as audit
@@ -43,3 +47,22 @@ def _stored(row: Upload) -> StoredObject:
     found = row.original
     key_id = None if found["key_id"] is None else UUID(found["key_id"])
     return StoredObject(found["store"], found["key"], key_id, found["size"], found["sha256"])
+
+
+async def open_received(db: Database, actor: Actor, instance_id: UUID) -> Original:
+    """Record the access and return an instance as it was received; raises StudyNotFound.
+
+    Also one that is not shown: another object has its UID, or it was rejected for its quality.
+    """
+    async with db.reading() as session:
+        found = await repository.find_instance(session, actor.org_id, instance_id)
+        if found is None:
+            raise StudyNotFound("there is no such instance")
+        study = await visible_study(session, actor, found[0].study_id)
+        code = await corrections_rows.rejection_of(session, actor.org_id, instance_id)
+    if code not in READABLE:
+        raise StudyNotFound("there is no such instance")
+    ref = replace(ref_of(*found, study), changes=None)
+    await record_access(db, actor, [ref], action="archive.original_read")
+    stream = open_bytes(db, ref)
+    return Original(ref.size, "application/dicom", ref.location.sha256, stream)

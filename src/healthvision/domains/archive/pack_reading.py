@@ -176,7 +176,9 @@ async def check_pack(where: Where, store: str, key: str, size: int) -> Checked:
     for name, part in ((packs.DOCUMENT, trailer.document), (packs.THUMBNAIL, trailer.thumbnail)):
         try:
             text = await _part(where, store, key, trailer, name, part)
-            if name == packs.DOCUMENT:
+            if name == packs.DOCUMENT and len(text) < THREAD_BYTES:
+                _document_of(text)
+            elif name == packs.DOCUMENT:
                 await asyncio.to_thread(_document_of, text)
         except Damaged:
             found.damaged.append(name)
@@ -207,5 +209,8 @@ async def damaged_of(where: Where, org_id: UUID, entries: Sequence[Entry]) -> li
 async def _digests_fit(where: Where, org_id: UUID, blobs: Sequence[Blob]) -> list[bool]:
     digests = [hashlib.sha256() for _ in blobs]
     async for position, piece in storage.read_many(where, org_id, blobs):
-        await asyncio.to_thread(digests[position].update, piece)
+        if len(piece) < THREAD_BYTES:
+            digests[position].update(piece)
+        else:
+            await asyncio.to_thread(digests[position].update, piece)
     return [d.hexdigest() == b.sha256 for d, b in zip(digests, blobs, strict=True)]

@@ -22,6 +22,7 @@ from healthvision.domains.archive.blobs import JOURNAL
 from healthvision.domains.archive.tables import (
     Instance,
     Pack,
+    RejectedInstance,
     Series,
     Study,
     StudySpaceRow,
@@ -67,12 +68,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A series with unsealed instances and who held its claim last."""
+    """A series with unsealed instances and who held its claim last; ``size``: its bytes."""
 
     org_id: UUID
     series_id: UUID
     claimed_by: str
     claim_until: datetime | None
+    size: int = 0
+    last_instance_at: datetime | None = None
+
+
+_WAITING = (
+    Series.org_id,
+    Series.id,
+    Series.claimed_by,
+    Series.claim_until,
+    Series.size,
+    Series.last_instance_at,
+)
 
 
 async def unsealed(
@@ -81,7 +94,7 @@ async def unsealed(
     """Return series that are quiet, or whose study is due, oldest first, of all organisations."""
     due = exists().where(StudySpaceRow.study_id == Series.study_id, StudySpaceRow.due_at <= at)
     query = (
-        select(Series.org_id, Series.id, Series.claimed_by, Series.claim_until)
+        select(*_WAITING)
         .where(Series.unsealed > 0, or_(Series.last_instance_at <= quiet_before, due))
         .order_by(Series.last_instance_at)
         .limit(limit)
@@ -89,10 +102,12 @@ async def unsealed(
     return [Waiting(*row) for row in await session.execute(query)]
 
 
-async def unsealed_of_study(session: Session, org_id: UUID, study_id: UUID) -> list[Waiting]:
-    """Return the series of a study with unsealed instances."""
-    query = select(Series.org_id, Series.id, Series.claimed_by, Series.claim_until).where(
-        Series.org_id == org_id, Series.study_id == study_id, Series.unsealed > 0
+async def unsealed_of_studies(
+    session: Session, org_id: UUID, study_ids: Collection[UUID]
+) -> list[Waiting]:
+    """Return the series of studies with unsealed instances."""
+    query = select(*_WAITING).where(
+        Series.org_id == org_id, Series.study_id.in_(study_ids), Series.unsealed > 0
     )
     return [Waiting(*row) for row in await session.execute(query)]
 
@@ -103,33 +118,6 @@ async def unsealed_bytes(session: Session, org_id: UUID, study_id: UUID) -> int:
         Instance.org_id == org_id, Instance.study_id == study_id, Instance.store == JOURNAL
     )
     return int(await session.scalar(query) or 0)
-
-
-async def claim(
-    session: Session, org_id: UUID, series_id: UUID, holder: str, seconds: float, dead: str = ""
-) -> Claim | None:
-    """Take the right to work on a series; None while another holder's lasts.
-
-    ``dead``: a holder that is known to be gone.
-    """
-    at = now()
-    free = or_(Series.claim_until.is_(None), Series.claim_until < at)
-    if dead:
-        free = or_(free, Series.claimed_by == dead)
-    query = (
-        update(Series)
-        .where(Series.org_id == org_id, Series.id == series_id, free)
-        .values(
-            claimed_by=holder,
-            claim_until=at + timedelta(seconds=seconds),
-            claim_fence=Series.claim_fence + 1,
-            generation=Series.generation + 1,
-        )
-        .returning(Series.study_id, Series.claim_fence, Series.generation)
-        .execution_options(synchronize_session=False)
-    )
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else Claim(org_id, series_id, row[0], row[1], row[2])
 
 
 async def renew(session: Session, claim: Claim, seconds: float) -> bool:
@@ -180,12 +168,6 @@ def _in_journal(org_id: UUID, series_id: UUID) -> Any:
     )
 
 
-async def journal_rows(session: Session, org_id: UUID, series_id: UUID) -> Sequence[Any]:
-    """Return where the unsealed instances of a series lie, in reading order."""
-    query = select(*PLACE).where(_in_journal(org_id, series_id))
-    return (await session.execute(query.order_by(Instance.instance_number, Instance.id))).all()
-
-
 async def packed_rows(
     session: Session, org_id: UUID, places: Collection[tuple[str, str]], series_id: UUID
 ) -> Sequence[Any]:
@@ -230,12 +212,16 @@ async def location_of(session: Session, org_id: UUID, instance_id: UUID) -> Any:
 
 
 async def picture_pack(session: Session, org_id: UUID, series_id: UUID) -> Pack | None:
-    """Return the pack with the series' thumbnail: the largest one that has any."""
+    """Return the pack with the series' thumbnail: the largest one that has any.
+
+    None in a study of which something was rejected: that could be what is on the picture.
+    """
     query = select(Pack).where(
         Pack.org_id == org_id,
         Pack.series_id == series_id,
         Pack.state == "live",
         Pack.thumbnail_length > 0,
+        ~exists().where(RejectedInstance.study_id == Pack.study_id),
     )
     query = query.order_by(Pack.instance_count.desc(), Pack.generation.desc()).limit(1)
     return (await session.scalars(query)).one_or_none()

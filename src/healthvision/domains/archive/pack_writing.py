@@ -32,6 +32,8 @@ from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Busy
 
+WHOLE_BYTES = 4 << 20  # a pack up to this size is written at once
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -87,7 +89,10 @@ async def write_pack(db: Database, claim: Claim, content: Content, store: str) -
             yield piece
         yield tail
 
-    await storage.put_sealed(db, store, key, chunks())
+    if trailer.size <= WHOLE_BYTES:
+        await storage.put_sealed(db, store, key, [piece async for piece in chunks()])
+    else:
+        await storage.put_sealed(db, store, key, chunks())
     return WrittenPack(_row(claim, trailer, store, key), places)
 
 

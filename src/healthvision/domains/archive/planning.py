@@ -67,6 +67,8 @@ def plan_batch(known: Sequence[Known], items: Sequence[Prepared], *, keep_last: 
         before = by_bytes.get((uid, item.sha256))
         if before is not None:
             plan.duplicates[item.index] = before
+            if shown.get(uid) != before:  # it is kept, but readers see another one
+                plan.hidden.add(item.index)
             continue
         if item.stored is None:  # its bytes were here and are gone now
             plan.again.append(item)

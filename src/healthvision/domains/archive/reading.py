@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from healthvision.domains.archive import documents, pack_rows, repository
+from healthvision.domains.archive.coercing import (
+    changes_of,
+    coerced_text,
+    plain_coerced,
+)
 from healthvision.domains.archive.errors import StorageDamaged, StudyNotFound
-from healthvision.domains.archive.opening import Profile, open_bytes
+from healthvision.domains.archive.opening import Profile, corrected, open_bytes
 from healthvision.domains.archive.pack_reading import read_part
 from healthvision.domains.archive.packs import THUMBNAIL, plain_document
 from healthvision.domains.archive.schemas import (
@@ -101,13 +106,16 @@ async def _with_texts(
 ) -> list[tuple[InstanceRef, bytes]]:
     places = documents.places_of([instance for instance, _ in found])
     texts = await documents.texts_of(session, actor.org_id, places)
-    return [(ref_of(i, s, study), texts[i.id]) for i, s in found]
+    refs = [(ref_of(i, s, study), texts[i.id]) for i, s in found]
+    return [(ref, coerced_text(text, ref.changes)) for ref, text in refs]
 
 
-async def document_of(session: Session, actor: Actor, row: Instance) -> Json:
+async def document_of(
+    session: Session, actor: Actor, row: Instance, study: Study, series: Series
+) -> Json:
     """Return the full DICOM JSON of one instance row; raises StorageDamaged."""
     texts = await documents.texts_of(session, actor.org_id, documents.places_of([row]))
-    return plain_document(texts[row.id])
+    return plain_coerced(texts[row.id], changes_of(study.coercion, series.series_uid))
 
 
 async def _rows(
@@ -189,6 +197,7 @@ def ref_of(row: Instance, series: Series, study: Study) -> InstanceRef:
         received_at=row.received_at,
         origin=row.origin,
         patient_ref=study.patient_ref,
+        changes=changes_of(study.coercion, series.series_uid),
     )
 
 
@@ -272,6 +281,7 @@ async def read_instances(
     async with db.reading() as session:
         space = await spaces.get(session, actor, space_id)
         refs = await locate(session, actor, space.id, study_uid, series_uid, sop_uid)
+    refs = await corrected(db, refs)
     await record_access(db, actor, refs, space_id=space.id)
     for ref in refs:
         yield Pixels(ref, open_bytes(db, ref, profile=profile))

@@ -13,7 +13,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from healthvision.domains.archive.counting import Counts, answer, complete, count, is_patient_of
+from healthvision.domains.archive.corrections_state import arriving
+from healthvision.domains.archive.counting import (
+    Counts,
+    answer,
+    complete,
+    count,
+    is_at_home,
+    is_patient_of,
+)
 from healthvision.domains.archive.events import InstancesStored
 from healthvision.domains.archive.planning import Plan, Prepared, plan_batch
 from healthvision.domains.archive.rows import (
@@ -28,7 +36,7 @@ from healthvision.domains.archive.unit import Kept, Memory, Unit
 from healthvision.domains.audit import service as audit
 from healthvision.domains.notify import service as notify
 from healthvision.domains.patients import service as patients
-from healthvision.domains.patients.schemas import PatientSeen
+from healthvision.domains.patients.schemas import Observed, PatientSeen
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.kernel.clock import new_id, now
@@ -119,7 +127,7 @@ class _Transaction:
         self._org_id = org_id
         self._parts = parts
         self._unit = unit
-        self._refs: dict[PatientSeen, UUID] = {}
+        self._refs: dict[PatientSeen, Observed] = {}
         self._policies = unit.memory.policies
         self._audit: list[dict[str, Any]] = []
         self._events: list[tuple[Actor, InstancesStored]] = []
@@ -163,10 +171,10 @@ class _Transaction:
         for seen in sorted(sources, key=lambda s: (s.issuer, s.patient_id, s.scope, s.name)):
             self._refs[seen] = self._observed(seen, sources[seen])
 
-    def _observed(self, seen: PatientSeen, source: str) -> UUID:
+    def _observed(self, seen: PatientSeen, source: str) -> Observed:
         return patients.observe_on(self._connection, self._org_id, seen, source=source)
 
-    def _ref(self, seen: PatientSeen, source: str) -> UUID:
+    def _ref(self, seen: PatientSeen, source: str) -> Observed:
         if seen not in self._refs:
             self._refs[seen] = self._observed(seen, source)
         return self._refs[seen]
@@ -197,17 +205,20 @@ class _Transaction:
 
     def _new_study(self, part: _Part) -> Kept:
         first = part.items[0]
+        about = self._ref(patient_of(first.header), part.study_uid)
         values = {
             "id": new_id(),
             "org_id": self._org_id,
             "created_at": now(),
-            "patient_ref": self._ref(patient_of(first.header), part.study_uid),
+            "patient_ref": about.ref,
             **study_values(first.header, first.json),
             **dict.fromkeys(("modalities", "sop_classes", "body_parts", "origins"), "\\"),
             **dict.fromkeys(("series_count", "instance_count", "size"), 0),
             "first_received_at": first.received_at,
             "last_received_at": first.received_at,
         }
+        if about.corrected:
+            values |= arriving(self._connection, self._org_id, about.home, values)
         study = self._unit.add_study(values)
         self._note_other_patients(part, study)
         return study
@@ -216,7 +227,8 @@ class _Transaction:
         for seen in part.seen():
             if is_patient_of(study, seen):
                 continue
-            if self._ref(seen, part.study_uid) != study["patient_ref"]:
+            about = self._ref(seen, part.study_uid)
+            if about.ref != study["patient_ref"] and not is_at_home(study, about.home):
                 patients.disagree_on(
                     self._connection,
                     self._org_id,

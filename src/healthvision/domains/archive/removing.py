@@ -36,8 +36,8 @@ async def delete_instances(
     gone = int(getattr(found, "rowcount", 0))
     if not gone:
         raise StudyNotFound("there is no such series or instance in this study")
-    await _recount_series(session, actor, series)
-    if not await _recount_study(session, actor, study):
+    await recount_series(session, actor, series)
+    if not await recount_study(session, actor, study):
         await delete_study(session, actor, study_id)
         return gone
     await audit.record(
@@ -71,7 +71,8 @@ def _live(actor: Actor, study_id: UUID, *more: Any) -> tuple[Any, ...]:
     )
 
 
-async def _recount_series(session: Session, actor: Actor, series: Series) -> None:
+async def recount_series(session: Session, actor: Actor, series: Series) -> None:
+    """Set the counts of a series to those of its shown instances."""
     shown = _live(
         actor, series.study_id, Instance.series_id == series.id, Instance.current.is_(True)
     )
@@ -81,7 +82,7 @@ async def _recount_series(session: Session, actor: Actor, series: Series) -> Non
     await session.flush()
 
 
-async def _recount_study(session: Session, actor: Actor, study: Study) -> int:
+async def recount_study(session: Session, actor: Actor, study: Study) -> int:
     """Set the counts and lists of a study from its series; return its number of instances."""
     query = select(Series).where(
         Series.org_id == actor.org_id, Series.study_id == study.id, Series.instance_count > 0
@@ -97,7 +98,7 @@ async def _recount_study(session: Session, actor: Actor, study: Study) -> int:
     count = sum(series.instance_count for series in left)
     if count:
         study.modalities, study.body_parts, study.sop_classes = modalities, body_parts, sop_classes
-        study.series_count, study.instance_count = len(left), count
-        study.size = sum(series.size for series in left)
-        await session.flush()
+    study.series_count, study.instance_count = len(left), count
+    study.size = sum(series.size for series in left)
+    await session.flush()
     return count

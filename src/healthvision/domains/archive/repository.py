@@ -12,7 +12,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, literal_column, select, update
 from sqlalchemy.orm import undefer
 
-from healthvision.domains.archive.tables import Instance, Series, Study, StudySpaceRow
+from healthvision.domains.archive.tables import (
+    Instance,
+    RejectedInstance,
+    Series,
+    Study,
+    StudySpaceRow,
+)
 from healthvision.kernel.db import Session
 
 
@@ -233,7 +239,7 @@ async def deleted_instances(session: Session, org_id: UUID, study_id: UUID) -> S
 
 async def remove_study(session: Session, org_id: UUID, study_id: UUID) -> None:
     """Delete all rows of a study."""
-    for table in (Instance, Series, StudySpaceRow):
+    for table in (RejectedInstance, Instance, Series, StudySpaceRow):
         await session.execute(
             delete(table).where(table.org_id == org_id, table.study_id == study_id)
         )

@@ -202,21 +202,6 @@ def instance_values(header: InstanceHeader, text: str) -> dict[str, Any]:
     }
 
 
-def study_search_json(json: Json, modalities: str, series: int, instances: int) -> Json:
-    """Return the QIDO answer of a study: its attributes and the computed ones (PS3.18 10.6.3)."""
-    counted = {
-        "00080061": {"vr": "CS", "Value": words_of(modalities)},
-        "00201206": {"vr": "IS", "Value": [series]},
-        "00201208": {"vr": "IS", "Value": [instances]},
-    }
-    return dict(sorted({**json, **counted}.items()))
-
-
-def series_search_json(json: Json, instances: int) -> Json:
-    """Return the QIDO answer of a series."""
-    return dict(sorted({**json, "00201209": {"vr": "IS", "Value": [instances]}}.items()))
-
-
 def object_key(org_id: UUID, instance_id: UUID, generation: int) -> str:
     """Return the key under which an instance's bytes are kept."""
     return f"objects/{org_id}/{instance_id.hex[-2:]}/{instance_id}/{generation}"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes into the archive and comes out of it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal
@@ -9,10 +10,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from healthvision.formats.dicom.coercing import Coerced
 from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.kernel.schemas import Input, Moment, Read
 
 Json = dict[str, Any]
+Entries = Mapping[str, str]  # tag -> '"tag":{...}', the attribute as it stands in DICOM JSON
 SearchLevel = Literal["study", "series", "instance"]
 
 OriginKind = Literal[
@@ -93,6 +96,8 @@ class InstanceRef:
 
     ``frames``: per frame its fragments as (offset, length) in the Part 10 file; see
     ``formats.dicom.header.InstanceHeader``. ``bulk``: path -> (vr, offset, length).
+    ``changes``: corrected attributes; with ``head`` all offsets and the size are those of the
+    corrected object, without it those of the stored one (see ``coercing``).
     """
 
     id: UUID
@@ -119,11 +124,22 @@ class InstanceRef:
     received_at: datetime
     origin: str
     patient_ref: UUID
+    changes: Mapping[str, Json | None] | None = None
+    head: Coerced | None = None
 
     @property
     def size(self) -> int:
         """Length of the Part 10 file in bytes."""
-        return self.location.length
+        if self.head is None:
+            return self.location.length
+        return self.location.length - self.head.cut + len(self.head.head)
+
+    @property
+    def digest(self) -> str:
+        """What tells this form of the object from others: SHA-256 of what is stored, and more."""
+        if self.head is None:
+            return self.location.sha256
+        return f"{self.location.sha256}-{self.head.digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +162,30 @@ class ArchiveQuery:
 
 @dataclass(frozen=True, slots=True)
 class FoundItem:
-    """One match: its id and its ready DICOM JSON (QIDO attributes of its level and above)."""
+    """One match: its ready DICOM JSON (QIDO attributes of its level and above).
+
+    ``uids``: of study, series and instance, down to the level.
+    """
 
     id: UUID
-    uid: str
-    json: Json
+    uids: tuple[str, ...]
+    entries: Entries
+
+    @property
+    def uid(self) -> str:
+        """UID of the match itself."""
+        return self.uids[-1]
+
+    @property
+    def json(self) -> Json:
+        """The attributes, read."""
+        return self.attributes(sorted(self.entries))
+
+    def attributes(self, tags: Iterable[str]) -> Json:
+        """Return some of the attributes, those that the match has."""
+        wanted = (self.entries[tag] for tag in tags if tag in self.entries)
+        found: Json = json.loads(f"{{{','.join(wanted)}}}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,84 +1,133 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing: the unsealed instances of a quiet series become one object, a further generation.
 
-A worker takes the series by a leased, fenced claim, copies the sealed blobs out of the journals,
-writes document, thumbnail and index behind them, reads everything back and checks it, and then,
-in one transaction, points exactly those rows to their new place. A crash before that leaves an
-object nobody names (``sweeping`` removes it) and rows that still point into the journals.
+A worker takes some series by leased, fenced claims, copies the sealed blobs of each out of the
+journals, writes document, thumbnail and index behind them, reads everything back and checks it,
+and then, in one transaction, points exactly those rows to their new place. A crash before that
+leaves objects nobody names (``sweeping`` removes them) and rows that still point into the
+journals. While senders are active it rests most of the time, but never for series long quiet.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from healthvision.domains.archive import damage, pack_rows, repository
+from healthvision.domains.archive import damage, pack_rows, seal_rows
 from healthvision.domains.archive.errors import PackFailed
 from healthvision.domains.archive.pack_reading import Entry, check_pack, damaged_of
 from healthvision.domains.archive.pack_rows import Claim, Waiting
 from healthvision.domains.archive.pack_writing import Content, WrittenPack, blob_of, write_pack
 from healthvision.domains.archive.packs import marked_text
 from healthvision.domains.archive.rows import INSTANCE_TAGS, pick
+from healthvision.domains.archive.seal_rows import Found
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.thumbnails import PictureMaker
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.errors import ObjectMissing
-from healthvision.kernel.clock import now
+from healthvision.kernel.clock import monotonic, now
 from healthvision.kernel.crypto import Damaged
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.telemetry import logger
 
-BATCH = 64  # series looked at in one round
-AT_ONCE = 2
+BATCH = 512  # series looked at in one round
+GROUP_SERIES = 64  # sealed together
+GROUP_BYTES = 64 << 20  # of them; a larger series goes alone
+AT_ONCE = 4
 LEASE_S = 60.0
 LEASE_BYTES_PER_S = 5_000_000  # slower than any store we would use
 PAUSE_S = 15.0  # after a failure
+BUSY_S = 1.0  # senders are active when rows were written as lately as this
+REST = 3.0  # rest while they are, as a multiple of the work before
+LONGEST_REST_S = 2.0
+LATE_S = 60.0  # series quiet for longer than this are sealed without rests
 _log = logger("archive.sealing")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A proven pack of a series nobody points to yet; ``picked``: the JSON that rows keep."""
+
+    found: Found
+    written: WrittenPack
+    picked: Mapping[UUID, dict[str, Any]]
 
 
 async def seal_quiet_series(db: Database) -> int:
     """Seal series nobody adds to any more or whose study is due; return how many instances."""
     at = now()
-    quiet = at - timedelta(seconds=ArchiveSettings().seal_quiet_s)
+    quiet = at - timedelta(seconds=ArchiveSettings.current().seal_quiet_s)
     async with db.reading() as session:
         waiting = await pack_rows.unsealed(session, quiet, at, BATCH)
-    return await _seal_all(db, waiting)
+    return await _seal_all(db, waiting, gentle=True)
 
 
 async def seal_study(db: Database, org_id: UUID, study_id: UUID) -> int:
     """Seal all of a study that is unsealed now; return how many instances."""
+    return await seal_studies(db, org_id, [study_id])
+
+
+async def seal_studies(
+    db: Database, org_id: UUID, study_ids: Collection[UUID], *, gentle: bool = False
+) -> int:
+    """Seal all of some studies that is unsealed now; return how many instances.
+
+    ``gentle``: rest while senders are active.
+    """
     async with db.reading() as session:
-        waiting = await pack_rows.unsealed_of_study(session, org_id, study_id)
-    return await _seal_all(db, waiting)
+        waiting = await pack_rows.unsealed_of_studies(session, org_id, study_ids)
+    return await _seal_all(db, waiting, gentle=gentle)
 
 
-async def _seal_all(db: Database, waiting: Sequence[Waiting]) -> int:
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(found: Waiting) -> int:
-        async with gate:
-            try:
-                return await _seal_series(db, found)
-            except Problem as problem:
-                series = str(found.series_id)
-                _log.error("series not sealed", series=series, problem=problem.code)
-                return 0
-
-    return sum(await asyncio.gather(*(one(found) for found in waiting)))
-
-
-async def _seal_series(db: Database, found: Waiting) -> int:
+async def _seal_all(db: Database, waiting: Sequence[Waiting], *, gentle: bool = False) -> int:
     sealed = 0
-    while claim := await take(db, found):
-        count, more = await _seal_claimed(db, claim)
-        sealed += count
-        if not more:
-            break
+    for group in _groups(waiting):
+        left = group
+        while left:
+            begun = monotonic()
+            try:
+                count, left = await _seal_group(db, left)
+            except Problem as problem:
+                _log.error("series not sealed", count=len(left), problem=problem.code)
+                break
+            sealed += count
+            if gentle:
+                await _rest(db, group, monotonic() - begun)
     return sealed
+
+
+def _groups(waiting: Iterable[Waiting]) -> Iterator[list[Waiting]]:
+    """Cut series into groups of one organisation that are sealed together."""
+    by_org: dict[UUID, list[Waiting]] = {}
+    for found in waiting:
+        by_org.setdefault(found.org_id, []).append(found)
+    for mine in by_org.values():
+        group: list[Waiting] = []
+        size = 0
+        for found in mine:
+            if group and (len(group) == GROUP_SERIES or size + found.size > GROUP_BYTES):
+                yield group
+                group, size = [], 0
+            group.append(found)
+            size += found.size
+        yield group
+
+
+async def _rest(db: Database, group: Sequence[Waiting], worked: float) -> None:
+    """Leave the machine to senders for a while, unless the group was late."""
+    at = now()
+    last = min((w.last_instance_at for w in group if w.last_instance_at), default=at)
+    if at - last > timedelta(seconds=LATE_S):
+        return
+    async with db.reading() as session:
+        received = await seal_rows.last_received(session)
+    if received is not None and at - received < timedelta(seconds=BUSY_S):
+        await asyncio.sleep(min(LONGEST_REST_S, worked * REST))
 
 
 def holder() -> str:
@@ -102,36 +151,71 @@ def _dead(claimed_by: str) -> str:
 
 async def take(db: Database, found: Waiting) -> Claim | None:
     """Claim a series; None while somebody who lives works on it."""
-    dead = _dead(found.claimed_by)
-    if found.claim_until is not None and found.claim_until >= now() and not dead:
-        return None
+    claims = await _take_all(db, [found])
+    return claims[0] if claims else None
+
+
+async def _take_all(db: Database, group: Sequence[Waiting]) -> list[Claim]:
+    """Claim those series of one organisation that nobody who lives works on."""
+    at, dead = now(), {d for w in group if (d := _dead(w.claimed_by))}
+    free = [
+        w.series_id
+        for w in group
+        if w.claim_until is None or w.claim_until < at or w.claimed_by in dead
+    ]
+    if not free:
+        return []
     async with db.transaction() as session:
-        return await pack_rows.claim(
-            session, found.org_id, found.series_id, holder(), LEASE_S, dead
-        )
+        return await seal_rows.claim_many(session, group[0].org_id, free, holder(), LEASE_S, dead)
 
 
-async def _seal_claimed(db: Database, claim: Claim) -> tuple[int, bool]:
-    """Seal what the claim covers; return how many instances, and whether more are left."""
-    async with db.reading() as session:
-        rows = await pack_rows.journal_rows(session, claim.org_id, claim.series_id)
-    if not rows:
-        async with db.transaction() as session:
-            await pack_rows.recount_unsealed(session, claim)
-        return 0, False
-    part = next(_portions(rows))
+async def _seal_group(db: Database, group: Sequence[Waiting]) -> tuple[int, list[Waiting]]:
+    """Seal series of one organisation; return how many instances, and series with more left."""
+    claims = await _take_all(db, group)
+    ended: set[Claim] = set()
     try:
-        count = await _seal_rows(db, claim, part)
+        count, more = await _seal_claimed(db, claims, ended)
     except BaseException:
-        async with db.transaction() as session:
-            await pack_rows.give_up(session, claim, PAUSE_S)
+        await _give_up(db, [c for c in claims if c not in ended])
         raise
-    return count, len(part) < len(rows)
+    return count, [
+        replace(w, claimed_by="", claim_until=None) for w in group if w.series_id in more
+    ]
+
+
+async def _give_up(db: Database, claims: Sequence[Claim]) -> None:
+    if claims:
+        async with db.transaction() as session:
+            for claim in claims:
+                await pack_rows.give_up(session, claim, PAUSE_S)
+
+
+async def _seal_claimed(
+    db: Database, claims: Sequence[Claim], ended: set[Claim]
+) -> tuple[int, set[UUID]]:
+    """Seal what claims cover; those that ended are added to ``ended``, whatever comes then."""
+    if not claims:
+        return 0, set()
+    org_id = claims[0].org_id
+    async with db.reading() as session:
+        found, empty = await seal_rows.find_unsealed(session, org_id, claims)
+    if empty:
+        async with db.transaction() as session:
+            for claim in empty:
+                await pack_rows.recount_unsealed(session, claim)
+        ended.update(empty)
+    parts = [replace(f, rows=next(_portions(f.rows))) for f in found]
+    more = {
+        f.claim.series_id for f, p in zip(found, parts, strict=True) if len(p.rows) < len(f.rows)
+    }
+    parts = await _renewed(db, parts)
+    sealed = await _write_all(db, org_id, parts, ended)
+    return await _swap_all(db, org_id, sealed, ended), more
 
 
 def _portions(rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Cut rows into what goes into one object each."""
-    limit, size = ArchiveSettings().pack_bytes, 0
+    limit, size = ArchiveSettings.current().pack_bytes, 0
     part: list[Any] = []
     for row in rows:
         if part and size + row.length > limit:
@@ -142,40 +226,66 @@ def _portions(rows: Sequence[Any]) -> Iterator[list[Any]]:
     yield part
 
 
-async def _seal_rows(db: Database, claim: Claim, rows: Sequence[Any]) -> int:
-    total = sum(row.length for row in rows)
+async def _renewed(db: Database, parts: list[Found]) -> list[Found]:
+    """Make claims last for the bytes there are; return those that were not lost."""
+    total = sum(row.length for part in parts for row in part.rows)
+    if total <= 2 * GROUP_BYTES:
+        return parts
+    lease = LEASE_S + total / LEASE_BYTES_PER_S
     async with db.transaction() as session:
-        if not await pack_rows.renew(session, claim, LEASE_S + total / LEASE_BYTES_PER_S):
-            return 0
+        return [p for p in parts if await pack_rows.renew(session, p.claim, lease)]
+
+
+async def _write_all(
+    db: Database, org_id: UUID, parts: Sequence[Found], ended: set[Claim]
+) -> list[_Sealed]:
+    """Write and prove a pack for each series; those that fail are given up by themselves."""
+    rows = [row for part in parts for row in part.rows]
+    async with db.reading() as session:
+        documents = await seal_rows.documents_of(session, org_id, rows)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(part: Found) -> _Sealed | None:
+        async with gate:
+            try:
+                return await _write(db, part, documents)
+            except Problem as problem:
+                series = str(part.claim.series_id)
+                _log.error("series not sealed", series=series, problem=problem.code)
+                await _give_up(db, [part.claim])
+                ended.add(part.claim)
+                return None
+
+    results = await asyncio.gather(*map(one, parts), return_exceptions=True)
+    sealed = [r for r in results if isinstance(r, _Sealed)]
+    for result in results:
+        if isinstance(result, BaseException):
+            for done in sealed:
+                await drop(db, done.written)
+            raise result
+    return sealed
+
+
+async def _write(
+    db: Database, found: Found, documents: Mapping[UUID, tuple[dict[str, Any], Mapping[str, Any]]]
+) -> _Sealed | None:
+    claim, rows = found.claim, found.rows
+    mine = {row.id: documents[row.id] for row in rows}
+    texts = {id_: marked_text(json, bulk) for id_, (json, bulk) in mine.items()}
+    picked = {id_: pick(json, INSTANCE_TAGS) for id_, (json, _) in mine.items()}
+    picture = await db.resources.get(PictureMaker).of_series(db, claim.org_id, rows)
+    content = Content(found.study, found.series, rows, texts, picture, found.spaces)
     try:
-        content, picked = await _content(db, claim, rows)
         written = await write_pack(db, claim, content, storage.store_names(db)[0])
     except (Damaged, ObjectMissing):
-        return await _without_damaged(db, claim, rows)
+        await _without_damaged(db, claim, rows)
+        return None
     try:
         await prove(db, claim, written, rows)
-        swapped = await _swap(db, claim, written, rows, picked)
     except BaseException:
         await drop(db, written)
         raise
-    if not swapped:
-        await drop(db, written)
-    return len(rows) if swapped else 0
-
-
-async def _content(
-    db: Database, claim: Claim, rows: Sequence[Any]
-) -> tuple[Content, dict[UUID, dict[str, Any]]]:
-    async with db.reading() as session:
-        found = await pack_rows.study_of_series(session, claim.org_id, claim.series_id)
-        members = await repository.memberships(session, claim.org_id, [claim.study_id])
-        documents = await pack_rows.rows_with_json(session, claim.org_id, [r.id for r in rows])
-    if found is None:
-        raise PackFailed("the series is gone")
-    texts = {d.id: marked_text(d.dicom_json, d.bulk) for d in documents}
-    picked = {d.id: pick(d.dicom_json, INSTANCE_TAGS) for d in documents}
-    picture = await db.resources.get(PictureMaker).of_series(db, claim.org_id, rows)
-    return Content(found[0], found[1], rows, texts, picture, [m.space_id for m in members]), picked
+    return _Sealed(found, written, picked)
 
 
 async def prove(
@@ -201,25 +311,52 @@ async def prove(
     return list(bad)
 
 
-async def _swap(
-    db: Database,
-    claim: Claim,
-    written: WrittenPack,
-    rows: Sequence[Any],
-    picked: dict[UUID, dict[str, Any]],
-) -> bool:
-    pack = written.row
-    moves = [{**move_of(row, written), "dicom_json": picked[row.id]} for row in rows]
+async def _swap_all(
+    db: Database, org_id: UUID, sealed: Sequence[_Sealed], ended: set[Claim]
+) -> int:
+    """Point rows to written packs; return how many. Packs of lost claims are removed.
+
+    SQLite has one writer: one transaction for all. Elsewhere each series has its own, so that
+    nobody waits for two rows in another order than we.
+    """
+    count = 0
+    for batch in [sealed] if db.is_sqlite else [[one] for one in sealed]:
+        if not batch:
+            continue
+        try:
+            held = await _swap(db, org_id, batch)
+        except BaseException:
+            for one in batch:
+                await drop(db, one.written)
+            raise
+        for one in batch:
+            ended.add(one.found.claim)
+            if one.found.claim in held:
+                count += len(one.found.rows)
+            else:
+                await drop(db, one.written)
+    return count
+
+
+async def _swap(db: Database, org_id: UUID, batch: Sequence[_Sealed]) -> frozenset[Claim]:
+    """Swap in one transaction; return the claims that were not lost."""
     async with db.transaction() as session:
-        if not await pack_rows.finish(session, claim, len(rows)):
-            return False
-        session.add(pack)
+        counts = {one.found.claim: len(one.found.rows) for one in batch}
+        held = await seal_rows.finish_many(session, org_id, counts)
+        mine = [one for one in batch if one.found.claim in held]
+        session.add_all([one.written.row for one in mine])
         await session.flush()
-        await pack_rows.relocate(session, claim.org_id, moves)
-        if pack.damaged:
-            bad = [UUID(b) for b in pack.damaged]
-            await damage.note(session, claim.org_id, claim.study_id, bad)
-    return True
+        moves = [
+            {**move_of(row, one.written), "dicom_json": one.picked[row.id]}
+            for one in mine
+            for row in one.found.rows
+        ]
+        await pack_rows.relocate(session, org_id, moves)
+        for one in mine:
+            if one.written.row.damaged:
+                bad = [UUID(b) for b in one.written.row.damaged]
+                await damage.note(session, org_id, one.found.claim.study_id, bad)
+    return held
 
 
 def move_of(row: Any, written: WrittenPack) -> dict[str, Any]:
@@ -245,7 +382,7 @@ async def drop(db: Database, written: WrittenPack) -> None:
         _log.warning("series object not removed", problem=problem.code)
 
 
-async def _without_damaged(db: Database, claim: Claim, rows: Sequence[Any]) -> int:
+async def _without_damaged(db: Database, claim: Claim, rows: Sequence[Any]) -> None:
     """Note the instances whose journal bytes are gone, so that the others can be sealed.
 
     They keep their place: the journal's segment stays for whoever can mend it.
@@ -257,4 +394,3 @@ async def _without_damaged(db: Database, claim: Claim, rows: Sequence[Any]) -> i
     async with db.transaction() as session:
         await damage.note(session, claim.org_id, claim.study_id, bad)
         await pack_rows.finish(session, claim, len(bad))
-    return 0

@@ -9,6 +9,22 @@ from healthvision.domains.archive.completeness import (
     finish_small_study,
     finish_study,
 )
+from healthvision.domains.archive.conflicts import decide
+from healthvision.domains.archive.corrections import (
+    edit_patient,
+    edit_series,
+    edit_study,
+    merge_patients,
+    move_study,
+)
+from healthvision.domains.archive.corrections_history import (
+    get_correction,
+    patient_history,
+    study_history,
+)
+from healthvision.domains.archive.corrections_rejecting import reject
+from healthvision.domains.archive.corrections_splitting import split_study
+from healthvision.domains.archive.corrections_undoing import undo
 from healthvision.domains.archive.exporting import export_study
 from healthvision.domains.archive.ingest import receiver_of
 from healthvision.domains.archive.lifecycle import (
@@ -27,8 +43,14 @@ from healthvision.domains.archive.lifecycle import (
     remove_from_space,
 )
 from healthvision.domains.archive.locating import Wanted, find_refs, ready_metadata
-from healthvision.domains.archive.opening import open_bytes, open_many, read_bytes
-from healthvision.domains.archive.originals import open_original
+from healthvision.domains.archive.opening import (
+    corrected,
+    open_bytes,
+    open_joined,
+    open_many,
+    read_bytes,
+)
+from healthvision.domains.archive.originals import open_original, open_received
 from healthvision.domains.archive.packs import addressed
 from healthvision.domains.archive.quarantining import (
     discard,
@@ -63,6 +85,7 @@ from healthvision.domains.archive.search import (
     find_studies,
     searchable,
 )
+from healthvision.domains.archive.search_items import entry
 from healthvision.domains.archive.sweeping import (
     delete_retired,
     remove_spent_segments,
@@ -88,12 +111,15 @@ from healthvision.domains.archive.verifying import (
     to_export,
     verify,
 )
+from healthvision.domains.archive.vouching import Held, held_in
+from healthvision.domains.patients.service import open_conflicts
 
 __all__ = [
     "FINISH",
     "SCRUB_EVERY_S",
     "TAKE_IN",
     "Exported",
+    "Held",
     "Pixels",
     "Rebuilt",
     "Verified",
@@ -106,12 +132,18 @@ __all__ = [
     "compact",
     "complete_quiet_studies",
     "complete_upload",
+    "corrected",
     "count_stored",
     "create_upload",
+    "decide",
     "delete_instances",
     "delete_retired",
     "delete_study",
     "discard",
+    "edit_patient",
+    "edit_series",
+    "edit_study",
+    "entry",
     "expire_uploads",
     "export_plain",
     "export_study",
@@ -124,6 +156,7 @@ __all__ = [
     "find_studies",
     "finish_small_study",
     "finish_study",
+    "get_correction",
     "get_instance",
     "get_instance_json",
     "get_quarantined",
@@ -132,6 +165,7 @@ __all__ = [
     "get_study_by_uid",
     "get_upload",
     "give_up",
+    "held_in",
     "integrity",
     "limits",
     "list_instances",
@@ -139,14 +173,20 @@ __all__ = [
     "list_studies",
     "list_uploads",
     "locate",
+    "merge_patients",
     "metadata",
     "metadata_texts",
     "move_series",
+    "move_study",
     "on_space_removed",
     "open_bytes",
+    "open_conflicts",
+    "open_joined",
     "open_many",
     "open_original",
     "open_quarantined",
+    "open_received",
+    "patient_history",
     "purge_deleted",
     "quarantine_file",
     "read_bytes",
@@ -157,6 +197,7 @@ __all__ = [
     "receiver_of",
     "record_access",
     "recover",
+    "reject",
     "release",
     "remove_from_space",
     "remove_spent_segments",
@@ -164,13 +205,16 @@ __all__ = [
     "seal_quiet_series",
     "seal_study",
     "searchable",
+    "split_study",
     "spool",
+    "study_history",
     "study_instances",
     "study_metadata",
     "sweep_orphans",
     "take_in",
     "thumbnail",
     "to_export",
+    "undo",
     "verify",
     "zip_members",
 ]

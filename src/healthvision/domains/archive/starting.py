@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the archive keeps in a process, from its start to its stop."""
 
+from functools import partial
+
 from healthvision.domains.archive import ingest, recovery, sight
+from healthvision.domains.archive.hearing import Hearing
 from healthvision.domains.archive.pack_reading import Documents
+from healthvision.domains.archive.replaying import Replays
 from healthvision.domains.archive.scrubbing import Cursor
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.thumbnails import PictureMaker
+from healthvision.domains.archive.uploads import check_put
+from healthvision.domains.notify.ports import EventGuard
+from healthvision.domains.storage import service as storage
 from healthvision.kernel.db import Database
+from healthvision.kernel.idempotency import ReplayGuard
 from healthvision.kernel.settings import CoreSettings
 
 
@@ -15,6 +23,9 @@ async def start(db: Database, core: CoreSettings) -> None:
     await sight.start(db, core)
     db.resources.put(PictureMaker, PictureMaker())
     db.resources.put(Cursor, Cursor())
+    db.resources.put(EventGuard, Hearing())  # type: ignore[type-abstract]
+    db.resources.put(ReplayGuard, Replays())  # type: ignore[type-abstract]
+    storage.guard_puts(db, partial(check_put, db))
     db.resources.put(Documents, Documents(ArchiveSettings().document_cache_bytes))
     await recovery.recover_at_start(db)
 

@@ -23,7 +23,11 @@ def live_index(name: str, *columns: str) -> Index:
 
 
 class Study(OrgOwned):
-    """One study of an organisation. ``modalities``/``origins``: '\\\\CT\\\\SR\\\\', for LIKE."""
+    """One study of an organisation. ``modalities``/``origins``: '\\\\CT\\\\SR\\\\', for LIKE.
+
+    ``coercion``: what is put over the attributes of its objects on their way out, null for a study
+    nobody corrected; ``uncorrected``: what this row was before (see ``corrections_state``).
+    """
 
     __tablename__ = "studies"
     __table_args__ = (
@@ -63,6 +67,8 @@ class Study(OrgOwned):
     retain_until: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None] = mapped_column(index=True)
     deleted_by: Mapped[str | None]
+    coercion: Mapped[dict[str, Any] | None]
+    uncorrected: Mapped[dict[str, Any] | None]
 
 
 class StudySpaceRow(OrgOwned):
@@ -98,7 +104,8 @@ class Series(OrgOwned):
 
     ``unsealed``: instances (also deleted and hidden ones) whose bytes still lie in journals;
     ``generation``: the newest pack made; ``claim_*``: who seals or compacts it now, until when,
-    and the fence that a result must show.
+    and the fence that a result must show. ``home_study_id``: the study its objects name, when the
+    series was split off; ``uncorrected``: what this row was before it was corrected.
     """
 
     __tablename__ = "series"
@@ -136,6 +143,8 @@ class Series(OrgOwned):
     claimed_by: Mapped[str] = mapped_column(default="", server_default="")
     claim_until: Mapped[datetime | None]
     claim_fence: Mapped[int] = mapped_column(default=0, server_default="0")
+    home_study_id: Mapped[UUID | None]
+    uncorrected: Mapped[dict[str, Any] | None]
 
 
 class Pack(OrgOwned):
@@ -237,6 +246,50 @@ class Instance(OrgOwned):
     deleted_at: Mapped[datetime | None]
 
 
+class CorrectionRow(OrgOwned):
+    """One correction: who (``made_by``), when (``created_at``), why, and what it changed.
+
+    It counts until ``undone_at``. ``study_id``/``series_id``/``patient_ref``: what was corrected;
+    ``other_*``: where it went. ``code``: of a rejection. What studies look like is always made
+    anew from the corrections that count, in order of their ids.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index("ix_corrections_study", "org_id", "study_id"),
+        Index("ix_corrections_other_study", "org_id", "other_study_id"),
+        Index("ix_corrections_patient", "org_id", "patient_ref"),
+        Index("ix_corrections_other_patient", "org_id", "other_patient_ref"),
+    )
+
+    kind: Mapped[str]
+    study_id: Mapped[UUID | None]
+    other_study_id: Mapped[UUID | None]
+    series_id: Mapped[UUID | None]
+    patient_ref: Mapped[UUID | None]
+    other_patient_ref: Mapped[UUID | None]
+    code: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str]
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    made_by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+    undone_reason: Mapped[str | None]
+
+
+class RejectedInstance(OrgOwned):
+    """An instance that a rejection took out of sight (``Instance.current`` is false meanwhile)."""
+
+    __tablename__ = "rejected_instances"
+    __table_args__ = (UniqueConstraint("instance_id"),)
+
+    correction_id: Mapped[UUID] = mapped_column(index=True)
+    study_id: Mapped[UUID] = mapped_column(index=True)
+    instance_id: Mapped[UUID]
+    code: Mapped[str]
+
+
 class ReceiverRow(Base):
     """How far the rows of one receiving process's journal are committed (see ``ingest``).
 
@@ -301,3 +354,5 @@ class Upload(OrgOwned):
     error: Mapped[str | None]
     original: Mapped[dict[str, Any] | None]  # StoredObject of the original file
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")  # workers that died on it
+    swept: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

@@ -6,6 +6,7 @@ It may run again after a crash: objects that are here already count as duplicate
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from healthvision.kernel.security import Actor
 
 MAX_RESULTS = 10_000
 GROUP = 32  # objects received and reported at a time
+MOST_DEATHS = 3  # of workers on one upload; then its bytes are put apart unopened
 _REFUSED = (ImageRefused, NiftiRefused)
 
 
@@ -43,6 +45,7 @@ class _Report:
     failed: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     studies: dict[str, None] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)  # files of a zip that failed, by reason
 
     def add(
         self, name: str, outcome: str, reason: str = "", study: str = "", sop: str = ""
@@ -86,9 +89,14 @@ async def take_in(db: Database, org_id: UUID, upload_id: UUID) -> None:
         if row is None or row.state not in ("queued", "taking_in"):
             return
         row.state = "taking_in"
+        row.deaths += 1  # taken back when this run ends, however it ends
     task = _Task(db, row, uploads.actor_of(row), _Report(), ArchiveSettings())
-    with storage.scratch_file(db) as file:
-        error = await _take_in(task, file)
+    try:
+        with storage.scratch_file(db) as file:
+            error = await _take_in(task, file)
+    except Exception:
+        await _survived(task)
+        raise
     await _finish(task, error)
     await storage.delete_staged(db, org_id, str(upload_id))
 
@@ -97,22 +105,37 @@ async def _take_in(task: _Task, file: BinaryIO) -> str | None:
     """Return the code of what made the whole upload fail, or None."""
     try:
         await _assemble(task, file)
+        if task.row.deaths > MOST_DEATHS:
+            raise UnsafeArchive("the worker died on this file again and again", reason="deadly")
         await _dispatch(task, file)
     except DigestMismatch as problem:
         return problem.code
     except (UnsafeArchive, NotAnImage, *_REFUSED) as problem:
         reason = str(problem.extra.get("reason", problem.code))
-        await quarantine_file(
-            task.db,
-            task.actor,
-            file,
-            space_id=task.row.space_id,
-            origin=task.origin,
-            refusal=(reason, problem.detail),
-        )
+        await _put_apart(task, file, reason, problem.detail)
         task.report.add(task.row.filename, "quarantined", reason)
         return problem.code
     return None
+
+
+async def _put_apart(task: _Task, file: BinaryIO, reason: str, detail: str) -> None:
+    file.seek(0)
+    await quarantine_file(
+        task.db,
+        task.actor,
+        file,
+        space_id=task.row.space_id,
+        origin=task.origin,
+        refusal=(reason, detail),
+    )
+
+
+async def _survived(task: _Task) -> None:
+    """Note that this run ended by itself: an error is no death."""
+    async with task.db.transaction() as session:
+        row = await intake_rows.find_upload(session, task.row.org_id, task.row.id, lock=True)
+        if row is not None:
+            row.deaths -= 1
 
 
 async def _assemble(task: _Task, file: BinaryIO) -> None:
@@ -209,6 +232,9 @@ async def _take_zip(task: _Task, file: BinaryIO) -> None:
         await _receive_and_close(task, group)
         group = []
         await _take_pictures(task, pictures, skip=dicom)
+        if task.report.unread:
+            told = ", ".join(f"{reason} ({n})" for reason, n in sorted(task.report.unread.items()))
+            await _put_apart(task, file, "zip-members", f"files that could not be read: {told}")
     finally:
         for opened in [*(i.source for i in group), *(f for _, f in pictures)]:
             if not isinstance(opened, bytes):
@@ -220,6 +246,7 @@ async def _sort_member(
 ) -> Incoming | None:
     if member.file is None:
         task.report.add(member.name, "failed", member.reason)
+        task.report.unread[member.reason] += 1
         return None
     kind = kinds.by_bytes(_head(member.file), member.name)
     if kind == "dicom" or (kind is None and member.name.lower().endswith(".dcm")):
@@ -259,14 +286,7 @@ async def _take_one(task: _Task, kind: kinds.Kind, file: BinaryIO, name: str) ->
         await _receive(task, _converted(task, kind, file, name))
     except _REFUSED as problem:
         reason = str(problem.reason)
-        await quarantine_file(
-            task.db,
-            task.actor,
-            file,
-            space_id=task.row.space_id,
-            origin=task.origin,
-            refusal=(reason, problem.detail),
-        )
+        await _put_apart(task, file, reason, problem.detail)
         task.report.add(name, "quarantined", reason)
 
 
@@ -306,7 +326,7 @@ async def _finish(task: _Task, error: str | None) -> None:
         nothing = report.stored == 0 and error is None
         row.error = NotAnImage.code if nothing else error
         row.state = "failed" if row.error else "done"
-        row.progress = 1.0
+        row.progress, row.deaths = 1.0, 0
         await audit.record(
             session,
             task.actor,

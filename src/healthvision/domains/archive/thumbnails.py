@@ -48,7 +48,7 @@ class PictureMaker:
         row = shown[len(shown) // 2]
         if row.length > MAX_BYTES:
             return b""
-        size = ArchiveSettings().thumbnail_px
+        size = ArchiveSettings.current().thumbnail_px
         try:
             data = await storage.read_blob(db, org_id, blob_of(org_id, row))
             if row.encapsulated:

@@ -18,6 +18,7 @@ from healthvision.domains.archive.settings import ArchiveSettings
 
 SMALL_FILE = 1 << 20  # below this, a file's own ratio does not matter; the whole zip's does
 READ_BYTES = 1 << 20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are expanded without a bound
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
@@ -115,8 +116,12 @@ def _members(
             if entry.is_dir():
                 continue
             member = _extract(opened, entry, budget.settings, spool, prefix)
-            if member.file is None or depth == 0 or not _is_zip(member.file):
+            if member.file is None or not _is_zip(member.file):
                 yield member
+                continue
+            if depth == 0:
+                member.file.close()
+                yield Member(member.name, member.size, None, "zip-depth")
                 continue
             with member.file as inner:
                 yield from _members(inner, budget, spool, f"{member.name}/", depth - 1)
@@ -138,6 +143,8 @@ def _extract(
     name = prefix + entry.filename
     if entry.flag_bits & 1:
         return Member(name, entry.file_size, None, "encrypted")
+    if entry.compress_type not in _METHODS:
+        return Member(name, entry.file_size, None, "compression")
     limit = settings.max_image_bytes
     if entry.file_size > limit and not entry.filename.lower().endswith(".zip"):
         return Member(name, entry.file_size, None, "file-too-large")

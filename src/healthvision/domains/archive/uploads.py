@@ -188,6 +188,7 @@ async def _part(session: Session, row: Upload, number: int, sizes: dict[str, int
         content_type=row.content_type,
         expires_at=row.expires_at,
         sha256=row.sha256 if part_count(row) == 1 else None,
+        actor=actor_of(row),
     )
     return UploadPart(
         number=number,
@@ -246,5 +247,27 @@ async def expire_uploads(db: Database) -> int:
         async with db.transaction() as session:
             again = await intake_rows.find_upload(session, row.org_id, row.id, lock=True)
             if again is not None and again.state == "waiting":
-                again.state, again.error = "failed", UploadExpired.code
+                again.state, again.error, again.swept = "failed", UploadExpired.code, True
+    return len(rows) + await _sweep_ended(db)
+
+
+async def _sweep_ended(db: Database) -> int:
+    """Remove what was put to the URLs of uploads after their end; none of them is valid now."""
+    async with db.reading() as session:
+        rows = await intake_rows.unswept_uploads(session, now(), EXPIRE_BATCH)
+    for row in rows:
+        await storage.delete_staged(db, row.org_id, str(row.id))
+        async with db.transaction() as session:
+            again = await intake_rows.find_upload(session, row.org_id, row.id, lock=True)
+            if again is not None:
+                again.swept = True
     return len(rows)
+
+
+async def check_put(db: Database, org_id: UUID, name: str) -> None:
+    """Refuse bytes for an upload that does not wait for any; raises UploadClosed."""
+    upload_id = UUID(name.split("/")[0])
+    async with db.reading() as session:
+        row = await intake_rows.find_upload(session, org_id, upload_id)
+    if row is None or row.state != "waiting":
+        raise UploadClosed("the upload does not wait for bytes any more")

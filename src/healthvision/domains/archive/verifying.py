@@ -7,7 +7,7 @@ For whoever looks after the installation; the service may be down. Works over al
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -173,7 +173,7 @@ async def export_plain(
         if study is None:
             return
         rows = await upkeep_rows.all_instances(session, org_id, study_id)
-        refs = [(ref_of(i, s, study), i.current) for i, s in rows]
+        refs = [(replace(ref_of(i, s, study), changes=None), i.current) for i, s in rows]
     before = result.files
     for ref, current in refs:
         name = ref.sop_uid if current else f"{ref.sop_uid}-{ref.location.sha256[:16]}"

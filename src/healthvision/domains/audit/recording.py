@@ -12,7 +12,7 @@ from healthvision.domains.audit.rows import Act, RowValues, row_of
 from healthvision.domains.audit.schemas import Category, Outcome
 from healthvision.domains.audit.settings import AuditSettings
 from healthvision.domains.audit.tables import AuditEvent
-from healthvision.domains.audit.writer import AuditWriter
+from healthvision.domains.audit.writer import AuditWriter, WindowKey
 from healthvision.kernel.db import READ_ONLY, Database, Session
 from healthvision.kernel.security import Actor
 from healthvision.kernel.statements import Statement
@@ -144,12 +144,49 @@ async def record_pixels(
 ) -> None:
     """Record reads of a study's pixels; await it before the first byte leaves.
 
-    One row per actor, study and window (60 s by default) before the first byte; further reads
-    are counted and a second row with the counts follows when the window closes. ``size``: bytes.
-    Raises AuditUnavailable (503).
+    One row per caller (account, session, address, on whose behalf), action, space, study and
+    window (60 s by default) before the first byte; further reads are counted and a second row
+    with the counts follows when the window closes. Exports are not for here: each has a row by
+    ``record_read``. ``size``: bytes. Raises AuditUnavailable (503).
     """
     act = Act(action, study_id, "study", patient_id, space_id)
-    key = (actor.org_id, f"{actor.kind}:{actor.id}:{actor.session_id}", study_id)
+    await _windowed(db, actor, act, study_id, count=count, size=size)
+
+
+async def record_look(
+    db: Database,
+    actor: Actor,
+    action: str,
+    subject: UUID | None = None,
+    *,
+    kind: str = "",
+    patient_id: UUID | None = None,
+    space_id: UUID | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Record a read that callers repeat every few seconds, such as the state of a task.
+
+    Like ``record_read``, with one row per caller, action, subject, ``detail`` and window as
+    ``record_pixels`` does: a list that shows other things is another look.
+    Raises AuditUnavailable (503).
+    """
+    act = Act(action, subject, kind, patient_id, space_id, detail=detail)
+    await _windowed(db, actor, act, subject, count=1, size=0)
+
+
+async def _windowed(
+    db: Database, actor: Actor, act: Act, subject: UUID | None, *, count: int, size: int
+) -> None:
+    key = WindowKey(
+        actor.org_id,
+        f"{actor.kind}:{actor.id}:{actor.session_id}",
+        actor.address,
+        actor.on_behalf_of,
+        act.action,
+        act.space_id,
+        subject,
+        "" if act.detail is None else repr(act.detail),
+    )
     await writer_of(db).pixels(
         key, partial(row_of, actor, act, reading=True), count=count, size=size
     )

@@ -25,6 +25,7 @@ from healthvision.domains.audit.merkle import HASH_BYTES, Frontier, Node
 from healthvision.domains.audit.rows import to_us
 from healthvision.domains.audit.schemas import EventFilter
 from healthvision.domains.audit.tables import AuditEvent, AuditHead, AuditNode, AuditState
+from healthvision.domains.audit.writer import TOTAL
 from healthvision.kernel.db import Session
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -252,13 +253,19 @@ async def count(session: Session, org_id: UUID, wanted: EventFilter) -> int:
     return await session.scalar(found) or 0
 
 
+def _acts(org_id: UUID, wanted: EventFilter) -> list[ColumnElement[bool]]:
+    """Return the WHERE parts for counting: the closing row of a window is no second act."""
+    closing = AuditEvent.action.like(f"%{_like(TOTAL)}", escape="\\")
+    return [*conditions(org_id, wanted), ~closing]
+
+
 async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[AnyRow]:
     """Return (kind, id, user, accesses, first, last) per account for matching events."""
     who = (AuditEvent.actor_kind, AuditEvent.actor_id, AuditEvent.user_id)
     at = AuditEvent.at_us
     statement = (
         select(*who, func.count(), func.min(at), func.max(at))
-        .where(*conditions(org_id, wanted))
+        .where(*_acts(org_id, wanted))
         .group_by(*who)
         .order_by(func.max(at).desc())
     )
@@ -268,7 +275,7 @@ async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequen
 async def action_counts(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[AnyRow]:
     """Return (action, category, outcome, count) for matching events."""
     what = (AuditEvent.action, AuditEvent.category, AuditEvent.outcome)
-    counted = select(*what, func.count()).where(*conditions(org_id, wanted)).group_by(*what)
+    counted = select(*what, func.count()).where(*_acts(org_id, wanted)).group_by(*what)
     return (await session.execute(counted.order_by(*what))).all()
 
 
@@ -276,7 +283,7 @@ async def distinct_counts(session: Session, org_id: UUID, wanted: EventFilter) -
     """Return (accounts, patients) that occur in matching events."""
     accounts = func.count(func.distinct(AuditEvent.actor_id))
     patients = func.count(func.distinct(AuditEvent.patient_id))
-    found = select(accounts, patients).where(*conditions(org_id, wanted))
+    found = select(accounts, patients).where(*_acts(org_id, wanted))
     return (await session.execute(found)).one()
 
 
@@ -288,7 +295,7 @@ async def busy_hours(
     who = (AuditEvent.actor_kind, AuditEvent.actor_id, AuditEvent.user_id)
     statement = (
         select(hour, *who, func.count())
-        .where(*conditions(org_id, wanted))
+        .where(*_acts(org_id, wanted))
         .group_by(hour, *who)
         .having(func.count() >= at_least)
         .order_by(hour.desc())

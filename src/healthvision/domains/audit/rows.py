@@ -76,6 +76,8 @@ def category_of(action: str, outcome: Outcome, *, reading: bool) -> Category:
 def _text(value: str | None) -> str | None:
     if value is None:
         return None
+    if value.isascii() and value.isprintable():  # as nearly all are
+        return value[:MAX_TEXT]
     clean = "".join(c for c in value if c >= " " and not "\ud800" <= c <= "\udfff")
     return clean[:MAX_TEXT]
 

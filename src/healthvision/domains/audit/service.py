@@ -13,6 +13,7 @@ from healthvision.domains.audit.queries import (
 from healthvision.domains.audit.recording import (
     flush,
     record,
+    record_look,
     record_now,
     record_pixels,
     record_read,
@@ -35,6 +36,7 @@ __all__ = [
     "publish_heads",
     "recent_start",
     "record",
+    "record_look",
     "record_now",
     "record_pixels",
     "record_read",

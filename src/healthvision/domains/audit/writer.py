@@ -5,10 +5,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision.domains.audit.errors import AuditUnavailable
@@ -20,12 +20,13 @@ from healthvision.kernel.clock import monotonic, new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.hotread import SyncDatabase
+from healthvision.kernel.statements import Statement
 from healthvision.kernel.telemetry import logger
 
 MAX_BATCH = 1000
 MAX_WAITING = 20_000
-PixelKey = tuple[UUID, str, UUID]  # organisation, account and session, study
-_INSERT = insert(cast("Table", AuditEvent.__table__))
+TOTAL = "_total"  # how the action of a window's closing row ends; it is no act of its own
+_INSERT = Statement(insert(AuditEvent))
 _log = logger("audit.writer")
 
 
@@ -33,6 +34,19 @@ _log = logger("audit.writer")
 class _Waiting:
     rows: list[RowValues]
     done: asyncio.Future[None]
+
+
+class WindowKey(NamedTuple):
+    """What reads have in common that share one row: who, from where, for whom, what."""
+
+    org_id: UUID
+    account: str  # kind, id and session
+    address: str | None
+    on_behalf_of: str | None
+    action: str
+    space_id: UUID | None
+    subject: UUID | None
+    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -61,13 +75,13 @@ def closing_row(window: PixelWindow) -> RowValues:
         **window.opening,
         "id": new_id(),
         "at_us": to_us(moment),
-        "action": f"{window.opening['action']}_total",
+        "action": f"{window.opening['action']}{TOTAL}",
         "detail": strictjson.dumps(detail),
     }
 
 
 def _insert(rows: Sequence[RowValues], connection: Connection) -> None:
-    connection.execute(_INSERT, rows)
+    _INSERT.many(connection, rows)
 
 
 @dataclass(slots=True)
@@ -77,7 +91,7 @@ class AuditWriter:
     db: Database
     settings: AuditSettings = field(default_factory=AuditSettings)
     commits: int = 0
-    windows: dict[PixelKey, PixelWindow] = field(default_factory=dict)
+    windows: dict[WindowKey, PixelWindow] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
     _flusher: asyncio.Task[None] | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -144,7 +158,7 @@ class AuditWriter:
                 )
 
     async def pixels(
-        self, key: PixelKey, make_row: Callable[[], RowValues], *, count: int, size: int
+        self, key: WindowKey, make_row: Callable[[], RowValues], *, count: int, size: int
     ) -> None:
         """Count pixel reads; the first of a window is written before this returns.
 
@@ -162,14 +176,14 @@ class AuditWriter:
         window.reads += count
         window.size += size
 
-    def _open(self, key: PixelKey, row: RowValues) -> PixelWindow:
+    def _open(self, key: WindowKey, row: RowValues) -> PixelWindow:
         loop = asyncio.get_running_loop()
         window = PixelWindow(row, monotonic(), loop.create_task(self.write([row])))
         self.windows[key] = window
         window.timer = loop.call_later(self.settings.pixel_window_s, self._close_later, key)
         return window
 
-    async def _opening(self, key: PixelKey, window: PixelWindow) -> None:
+    async def _opening(self, key: WindowKey, window: PixelWindow) -> None:
         assert window.written is not None
         try:
             await asyncio.shield(window.written)
@@ -181,7 +195,7 @@ class AuditWriter:
             raise
         window.written = None
 
-    def _close_later(self, key: PixelKey) -> None:
+    def _close_later(self, key: WindowKey) -> None:
         window = self.windows.pop(key, None)
         if window is None:
             return

@@ -4,10 +4,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from healthvision.domains.identity import repository
+from healthvision.domains.identity import repository, sessions
 from healthvision.domains.identity.cache import AccountCache, Grant
+from healthvision.domains.identity.cookies import csrf_sent, is_doing, session_cookie
 from healthvision.domains.identity.credentials import API_KEY, digest, same
-from healthvision.domains.identity.errors import BadToken
+from healthvision.domains.identity.errors import BadToken, ForgedRequest
 from healthvision.domains.identity.keyring import Keyring
 from healthvision.domains.identity.settings import IdentitySettings
 from healthvision.domains.identity.state import active_client, scoped, user_state
@@ -17,6 +18,7 @@ from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.errors import Unauthenticated
 from healthvision.kernel.http import Credentials
+from healthvision.kernel.masterkey import MasterKey
 from healthvision.kernel.security import Actor
 
 USED_EVERY = timedelta(hours=1)
@@ -38,7 +40,13 @@ class Identity:
     issuer: str
 
     async def authenticate(self, request: Credentials) -> Actor:
-        """Return the actor of a bearer token or API key; raises Unauthenticated (401)."""
+        """Return the actor of a bearer token, an API key or the cookie of the web interface.
+
+        Raises Unauthenticated (401); ForgedRequest (403) for a changing call with the cookie alone.
+        """
+        cookie = session_cookie(request, self.issuer)
+        if cookie is not None:
+            return _actor(await self._session(cookie, request), request)
         return _actor(await self.check(_credential(request)), request)
 
     async def check(self, credential: str) -> Grant:
@@ -53,6 +61,21 @@ class Identity:
                 else:
                     grant = await self._token(session, credential)
             self.cache.put(key, grant, generation)
+        return grant
+
+    async def _session(self, cookie: str, request: Credentials) -> Grant:
+        expected = sessions.csrf_token(self.db.resources.get(MasterKey), cookie)
+        if not csrf_sent(request, expected):
+            raise ForgedRequest("send the page's token as X-CSRF-Token")
+        key = digest(cookie)
+        grant = self.cache.get(key)
+        if grant is None:
+            generation = self.cache.generation
+            async with self.db.reading() as session:
+                grant, seen_at = await sessions.grant_of(session, cookie)
+            self.cache.put(key, grant, generation)
+            if is_doing(request) and now() - seen_at > sessions.TOUCH_EVERY:
+                await sessions.touch(self.db, cookie)
         return grant
 
     async def claims(self, session: Session, token: str) -> Claims:

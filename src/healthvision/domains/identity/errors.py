@@ -27,6 +27,18 @@ class BadToken(Unauthenticated):
     code, title = "bad-token", "Token not valid"
 
 
+class SessionEnded(Unauthenticated):
+    """The session of the web interface is over: signed out, idle too long, or never made."""
+
+    code, title = "session-ended", "Signed out"
+
+
+class ForgedRequest(Forbidden):
+    """A changing call with the cookie lacks the page's token: another site may have made it."""
+
+    code, title = "csrf-token-missing", "Page token missing"
+
+
 class LockedOut(TooMany):
     """Too many failed sign-ins; ``retry_after`` says when to come again."""
 

@@ -27,6 +27,7 @@ from healthvision.domains.identity.tables import (
     TeamMember,
     Ticket,
     User,
+    WebSession,
 )
 from healthvision.kernel.db import Base, OrgOwned, Session
 
@@ -292,6 +293,12 @@ async def revoke(session: Session, jti: str, expires_at: datetime) -> None:
     await session.flush()
 
 
+async def web_session(session: Session, token_sha256: str) -> WebSession | None:
+    """Return a browser's session by the digest of its cookie."""
+    mine = WebSession.token_sha256 == token_sha256
+    return await session.scalar(select(WebSession).where(mine))
+
+
 async def ticket(session: Session, token_sha256: str) -> Ticket | None:
     """Return an invitation or reset, locked for this transaction."""
     return await session.scalar(
@@ -313,7 +320,7 @@ async def signing_keys(session: Session) -> Sequence[SigningKey]:
 
 async def sweep(session: Session, before: datetime) -> None:
     """Delete what ended before a moment."""
-    for table in (AuthorizationCode, RefreshToken, DeviceCode, Ticket, RevokedToken):
+    for table in (AuthorizationCode, RefreshToken, DeviceCode, Ticket, RevokedToken, WebSession):
         await session.execute(delete(table).where(table.expires_at < before))
     await session.execute(delete(SignInFailure).where(SignInFailure.last_at < before))
     await session.execute(delete(SigningKey).where(SigningKey.expires_at < before))

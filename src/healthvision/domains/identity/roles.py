@@ -20,25 +20,43 @@ class BuiltInRole:
 
 
 _VIEW = frozenset(
-    {"patients:read", "studies:read", "analysis:read", "results:read", "models:read", "notify:read"}
+    {
+        "patients:read",
+        "studies:read",
+        "analysis:read",
+        "results:read",
+        "models:read",
+        "notify:read",
+        "reading:read",
+        "verdicts:read",
+        "reports:read",
+    }
 )
 _BRING = frozenset({"studies:write"})
-_WORK = frozenset({"analysis:run", "notify:write"})
+_WORK = frozenset({"analysis:run", "notify:write", "destinations:read", "destinations:send"})
+_PLAN = frozenset({"schedule:read", "schedule:write"})
+_READ = frozenset(
+    {"verdicts:write", "reports:write", "reports:review", "reports:export", "statistics:read"}
+)
 
 BUILT_IN: dict[str, BuiltInRole] = {
     "admin": BuiltInRole("Administrator", "管理员", frozenset({ALL_PERMISSIONS})),
     "radiologist": BuiltInRole(
         "Radiologist",
         "放射科医生",
-        _VIEW | _WORK | _BRING | {"results:export", "studies:export"},
+        _VIEW | _WORK | _BRING | _READ | {"results:export", "studies:export"},
     ),
-    "technician": BuiltInRole("Technician", "技师", _VIEW | _BRING | {"analysis:run"}),
+    "technician": BuiltInRole("Technician", "技师", _VIEW | _BRING | _PLAN | {"analysis:run"}),
     "researcher": BuiltInRole(
-        "Researcher", "研究人员", (_VIEW - {"patients:read"}) | {"analysis:run"}
+        "Researcher",
+        "研究人员",
+        (_VIEW - {"patients:read", "reports:read"}) | {"analysis:run", "statistics:read"},
     ),
     "auditor": BuiltInRole("Auditor", "审计员", frozenset({"audit:read", "users:read"})),
     "integration": BuiltInRole(
-        "Integration", "集成账号", _VIEW | _WORK | _BRING | {"results:export", "studies:export"}
+        "Integration",
+        "集成账号",
+        _VIEW | _WORK | _BRING | _PLAN | {"results:export", "studies:export", "reports:export"},
     ),
     "viewer": BuiltInRole("Viewer", "浏览者", _VIEW),
 }

@@ -141,6 +141,40 @@ class MeRead(Read):
     organisations: list[MembershipRead]
 
 
+class SignIn(Input):
+    """A person at the web interface."""
+
+    email: Email = Field(examples=["li.na@hospital.example"])
+    password: Password
+    org: Annotated[str, StringConstraints(max_length=100)] = Field(
+        default="", description="Id or short name of the organisation; empty: the first one."
+    )
+
+
+class SessionChange(Input):
+    """Another organisation for the running session."""
+
+    org_id: UUID
+
+
+class SessionRead(Read):
+    """A running session of the web interface."""
+
+    me: MeRead
+    csrf_token: str = Field(
+        description="Goes into X-CSRF-Token of every POST, PUT, PATCH and DELETE with the cookie."
+    )
+    started_at: Moment
+    expires_at: Moment = Field(description="The latest end, whatever the person does.")
+    idle_seconds: int = Field(description="Signed out after so long without the person's doing.")
+
+
+class SessionState(Read):
+    """The session of the caller's cookie; null when nobody is signed in."""
+
+    session: SessionRead | None
+
+
 class PasswordChange(Input):
     """The caller's own new password."""
 

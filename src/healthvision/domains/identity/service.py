@@ -50,14 +50,24 @@ from healthvision.domains.identity.people import (
     patch_user,
     start_reset,
 )
+from healthvision.domains.identity.sessions import (
+    Opened,
+    close_session,
+    open_session,
+    read_session,
+    switch_organisation,
+)
 from healthvision.domains.identity.signin import Caller, sign_in
+from healthvision.domains.identity.standing import standing
 
 __all__ = [
     "COMMAND_LINE",
     "Caller",
+    "Opened",
     "accept_invite",
     "bootstrap",
     "change_password",
+    "close_session",
     "complete_reset",
     "create_api_key",
     "create_client",
@@ -87,15 +97,19 @@ __all__ = [
     "list_teams",
     "list_users",
     "me",
+    "open_session",
     "patch_client",
     "patch_organisation",
     "patch_role",
     "patch_team",
     "patch_user",
+    "read_session",
     "register_permissions",
     "revoke_api_key",
     "rotate_client_secret",
     "rotate_signing_key",
     "sign_in",
+    "standing",
     "start_reset",
+    "switch_organisation",
 ]

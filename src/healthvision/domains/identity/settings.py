@@ -48,6 +48,15 @@ class IdentitySettings(RoomSettings, room="identity"):
         description="Seconds for which an account's state is remembered in a process: a disabled "
         "account or revoked key still works that long in other processes.",
     )
+    session_idle_minutes: int = Field(
+        default=20,
+        ge=1,
+        le=1440,
+        description="Minutes without the person's doing after which the web interface signs out.",
+    )
+    session_hours: int = Field(
+        default=12, ge=1, le=168, description="Longest life of a session of the web interface."
+    )
     argon2_memory_kib: int = Field(default=65536, ge=8192, description="argon2id memory in KiB.")
     argon2_time: int = Field(default=3, ge=1, description="argon2id passes.")
     clock_leeway_s: int = Field(

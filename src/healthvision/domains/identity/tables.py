@@ -204,6 +204,18 @@ class SignInFailure(Base):
     locked_until: Mapped[datetime | None]
 
 
+class WebSession(OrgOwned):
+    """A person signed in with a browser; ``org_id`` is the organisation chosen at the moment."""
+
+    __tablename__ = "web_sessions"
+
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    seen_at: Mapped[datetime]  # last use by the person, kept to some seconds
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+
+
 class RevokedToken(Base):
     """An access token that was called back before its end."""
 

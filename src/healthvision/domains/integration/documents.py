@@ -121,7 +121,8 @@ def _reach(document: Mapping[str, Any], path: list[str]) -> Iterator[Any]:
 def _equal(vr: str, value: Any, wanted: str) -> bool:
     if vr == "PN" and isinstance(value, Mapping):
         groups = [str(g).casefold() for g in value.values()]
-        return any(_wild(g, w.casefold()) for g in groups for w in wanted.split("\\"))
+        names = [w.casefold() for w in re.split(r"[\\=]", wanted) if w]
+        return any(_wild(g, w) for g in groups for w in names)
     text = _text(value)
     if vr in ("DA", "TM", "DT"):
         return _in_range(text, wanted)

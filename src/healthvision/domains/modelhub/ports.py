@@ -31,6 +31,7 @@ class EvidenceRecord(Value):
     data: str  # data id, or 'phantom seeds 100-119'
     level: EvidenceLevel
     command: str  # repeats the measurement
+    findings: tuple[str, ...] = ()  # codes of the findings it speaks for; none named: of all
 
 
 class Budget(Value):

@@ -64,6 +64,14 @@ def supported_level(records: Iterable[EvidenceRecord]) -> EvidenceLevel:
     return level
 
 
+def level_of_finding(records: Iterable[EvidenceRecord], code: str) -> EvidenceLevel:
+    """Return the highest level that the records about one kind of finding support.
+
+    Records that name no finding speak for all of them.
+    """
+    return supported_level(r for r in records if not r.findings or code in r.findings)
+
+
 def _between(record: EvidenceRecord) -> bool:
     assert record.low is not None and record.high is not None
     return record.low <= record.value <= record.high

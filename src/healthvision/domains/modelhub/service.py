@@ -21,6 +21,7 @@ from healthvision.domains.modelhub.registry import (
     Registry,
     check_manifest,
     discover,
+    level_of_finding,
     supported_level,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "fitting",
     "get_model",
     "installed",
+    "level_of_finding",
     "list_models",
     "pick",
     "registry_of",

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationError
 
 from healthvision.domains.notify.errors import ChannelConfigInvalid
-from healthvision.domains.notify.ports import Channel, Channels
+from healthvision.domains.notify.ports import NEW, Channel, Channels
 from healthvision.kernel import plugins
 from healthvision.kernel.resources import Resources
 from healthvision.kernel.schemas import Input
@@ -43,10 +43,15 @@ def config_type(resources: Resources, name: str) -> type[BaseModel]:
     return InboxConfig if name == INBOX else find(resources, name).config
 
 
-def validated(resources: Resources, name: str, config: dict[str, Any]) -> BaseModel:
-    """Return checked settings; raises ChannelConfigInvalid, whose text holds no value."""
+def validated(
+    resources: Resources, name: str, config: dict[str, Any], *, new: bool = False
+) -> BaseModel:
+    """Return checked settings; raises ChannelConfigInvalid, whose text holds no value.
+
+    ``new``: a caller gives them now; channels then also refuse what they could never reach.
+    """
     try:
-        return config_type(resources, name).model_validate(config)
+        return config_type(resources, name).model_validate(config, context={NEW: new})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(p) for p in ("config", *first["loc"]))

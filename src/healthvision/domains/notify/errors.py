@@ -28,6 +28,12 @@ class ChannelConfigInvalid(Invalid):
     code, title = "channel-config", "Channel configuration not valid"
 
 
+class TopicUnknown(Invalid):
+    """No event of this installation has this topic; ``known``: those of the same room."""
+
+    code, title = "topic-unknown", "No such topic"
+
+
 class TooManySubscriptions(Conflict):
     """The organisation has as many subscriptions as it may."""
 

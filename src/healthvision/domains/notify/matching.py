@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a subscription wants an event. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,6 +15,11 @@ _RANK = {name: place for place, name in enumerate(CATEGORIES)}
 def topic_matches(topics: Sequence[str], topic: str) -> bool:
     """Tell whether one of the patterns fits the topic."""
     return any(fnmatchcase(topic, pattern) for pattern in topics)
+
+
+def unknown_topic(topics: Sequence[str], known: Collection[str]) -> str | None:
+    """Return the first topic without a wildcard that no event has."""
+    return next((t for t in topics if "*" not in t and t not in known), None)
 
 
 def fields_match(wanted: Mapping[str, Sequence[str]], body: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 
 from healthvision.domains.notify import api, jobs, sealing, service
 from healthvision.kernel.db import Database
+from healthvision.kernel.events import Asked
 from healthvision.kernel.jobs import Periodic
 from healthvision.kernel.module import Module
 from healthvision.kernel.settings import CoreSettings
@@ -19,7 +20,7 @@ MODULE = Module(
         Periodic("notify.pump", jobs.PUMP_EVERY_S, jobs.pump),
         Periodic("notify.prune", jobs.PRUNE_EVERY_S, jobs.prune),
     ),
-    subscriptions={"*": [service.on_event]},
+    subscriptions={"*": [Asked(service.on_event, service.wants)]},
     permissions={
         "notify:read": "See subscriptions and their deliveries.",
         "notify:write": "Make and change subscriptions, rotate secrets, send again.",

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a channel plugin is; plugins register under the entry points ``healthvision.channels``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
+
+from healthvision.kernel.db import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Receipt:
     detail: str
 
 
+NEW = "new"  # in the validation context: the settings were just given by a caller
+
+
 class Channel(Protocol):
     """A way to send.
 
@@ -68,3 +74,20 @@ class Channels:
     """Channels that were put in by hand; they go before installed plugins of the same name."""
 
     by_name: dict[str, Channel] = field(default_factory=dict)
+
+
+class EventGuard(Protocol):
+    """Knows who may hear of an event; ``archive`` provides it, since events name its things."""
+
+    async def may_hear(self, session: Session, org_id: UUID, account: str, news: "News") -> bool:
+        """Tell whether an account (``Actor.id``) may hear of an event with its rights of now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a guard looks at: what an event says."""
+
+    topic: str
+    subject: UUID
+    body: Mapping[str, Any]

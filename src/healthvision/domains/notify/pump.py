@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from healthvision.domains.notify import channels, repository, sealing
 from healthvision.domains.notify.errors import ChannelConfigInvalid, DeliveryFailed
 from healthvision.domains.notify.events import DeliveryGivenUp
+from healthvision.domains.notify.hearing import may_hear
 from healthvision.domains.notify.ports import Channel, Message, Receipt
 from healthvision.domains.notify.schemas import Language
 from healthvision.domains.notify.settings import NotifySettings
@@ -120,6 +121,9 @@ async def _attempt(db: Database, parent: Subscription | None, row: Delivery) -> 
     try:
         if parent is None or (not parent.enabled and not row.topic.startswith("notify.test")):
             raise DeliveryFailed("the subscription is switched off", permanent=True)
+        async with db.reading() as session:
+            if not await may_hear(session, parent.created_by, row):
+                raise DeliveryFailed("the maker may not hear of this", permanent=True)
         receipt = await _send(db, parent, row)
     except DeliveryFailed as error:
         return _failed(row, attempts, error)

@@ -54,6 +54,12 @@ async def enabled(session: Session, actor: Actor) -> Sequence[Subscription]:
     return (await session.scalars(select(Subscription).where(*mine))).all()
 
 
+async def enabled_topics(session: Session, org_id: UUID) -> Sequence[Sequence[str]]:
+    """Return the topics of each subscription of an organisation that is switched on."""
+    mine = (Subscription.org_id == org_id, Subscription.enabled.is_(True))
+    return (await session.scalars(select(Subscription.topics).where(*mine))).all()
+
+
 async def remove_subscription(session: Session, row: Subscription) -> None:
     """Delete a subscription and its deliveries."""
     await session.execute(delete(Delivery).where(Delivery.subscription_id == row.id))

@@ -3,8 +3,9 @@
 
 import secrets
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +14,17 @@ from sqlalchemy import Connection, bindparam, select
 
 from healthvision.domains.audit import service as audit
 from healthvision.domains.notify import channels, repository, sealing
-from healthvision.domains.notify.errors import NoSecretToRotate, TooManySubscriptions
+from healthvision.domains.notify.errors import NoSecretToRotate, TooManySubscriptions, TopicUnknown
+from healthvision.domains.notify.hearing import allows, may_hear
 from healthvision.domains.notify.matching import (
     OWN,
     TEST_TOPIC,
     category_reaches,
     fields_match,
     topic_matches,
+    unknown_topic,
 )
+from healthvision.domains.notify.ports import News
 from healthvision.domains.notify.pump import message_of, pump
 from healthvision.domains.notify.schemas import (
     ChannelRead,
@@ -40,7 +44,7 @@ from healthvision.domains.notify.tables import Delivery, Notification, Subscript
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session, resources_of
 from healthvision.kernel.errors import Invalid
-from healthvision.kernel.events import Envelope
+from healthvision.kernel.events import Envelope, Event, known_topics
 from healthvision.kernel.paging import cursor_id, next_id
 from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
@@ -86,6 +90,7 @@ async def create(session: Session, actor: Actor, new: SubscriptionCreate) -> Sub
     The answer holds the signing secret, if the channel has one, this one time only. Raises
     ChannelConfigInvalid, PluginNotFound and TooManySubscriptions.
     """
+    _check_topics(new.topics)
     limit = NotifySettings().max_subscriptions
     if await repository.count_subscriptions(session, actor) >= limit:
         raise TooManySubscriptions("remove a subscription first", limit=limit)
@@ -96,7 +101,7 @@ async def create(session: Session, actor: Actor, new: SubscriptionCreate) -> Sub
     if "previous_secret" in shape.model_fields:
         _refuse_managed(given)
         given.setdefault("secret", new_secret())
-    config = channels.validated(resources, new.channel, given)
+    config = channels.validated(resources, new.channel, given, new=True)
     row = Subscription(
         id=new_id(),
         org_id=actor.org_id,
@@ -124,6 +129,17 @@ async def create(session: Session, actor: Actor, new: SubscriptionCreate) -> Sub
     )
     secret = given.get("secret") if _rotates(config) else None
     return SubscriptionCreated(**_read(row).model_dump(), secret=secret)
+
+
+def _check_topics(topics: Sequence[str]) -> None:
+    known = known_topics() | {TEST_TOPIC}
+    wrong = unknown_topic(topics, known)
+    if wrong is not None:
+        near = get_close_matches(wrong, known, n=3)
+        hint = f"; did you mean {' or '.join(near)}" if near else ""
+        raise TopicUnknown(
+            f"topics: there is no event {wrong!r}{hint}", known=", ".join(sorted(known))
+        )
 
 
 def _refuse_managed(given: Mapping[str, Any]) -> None:
@@ -158,6 +174,7 @@ async def update(
     row = await repository.subscription(session, actor, wanted)
     before = _summary(row)
     sent = {name: getattr(change, name) for name in change.model_fields_set}
+    _check_topics(sent.get("topics") or ())
     config = sent.pop("config", None)
     for name, value in sent.items():
         if value is None and name != "category_at_least":
@@ -186,7 +203,7 @@ def _replace_config(session: Session, row: Subscription, given: dict[str, Any]) 
         kept = sealing.unseal(resources, row.id, row.sealed)
         if "secret" not in given:
             given |= {n: kept.get(n) for n in ("secret", "previous_secret", "previous_until")}
-    config = channels.validated(resources, row.channel, given)
+    config = channels.validated(resources, row.channel, given, new=True)
     row.config = sealing.masked(config)
     row.sealed = sealing.seal(resources, row.id, config)
 
@@ -260,10 +277,20 @@ def _wants(row: Subscription, envelope: Envelope) -> bool:
 
 
 async def on_event(session: Session, actor: Actor, envelope: Envelope) -> None:
-    """Queue one delivery per subscription that wants the event. Safe to run twice."""
+    """Queue one delivery per subscription that wants the event and may hear of it.
+
+    Safe to run twice.
+    """
+    news = News(envelope.topic, envelope.subject, envelope.body)
     for row in await repository.enabled(session, actor):
-        if _wants(row, envelope):
+        if _wants(row, envelope) and await allows(session, row.org_id, row.created_by, news):
             await _queue(session, row, envelope)
+
+
+async def wants(session: Session, event: Event) -> bool:
+    """Tell a publisher whether any subscription of the organisation hears of this topic."""
+    rows = await repository.enabled_topics(session, event.org_id)
+    return any(topic_matches(topics, event.topic) for topics in rows)
 
 
 def wants_on(connection: Connection, org_id: UUID, topic: str) -> bool:
@@ -303,6 +330,8 @@ async def _put_into_inboxes(session: Session, row: Subscription, delivery: Deliv
     message = message_of(delivery, row.language, resources.get(CoreSettings).public_url)
     config = sealing.unseal(resources, row.id, row.sealed)
     for user_id in dict.fromkeys(config["user_ids"]):
+        if not await may_hear(session, str(user_id), delivery):
+            continue
         await repository.add_notification(
             session,
             Notification(

@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Table, select, update
 
 from healthvision.domains.patients.errors import PatientNotFound
+from healthvision.domains.patients.merging import standing_on
 from healthvision.domains.patients.names import index_words
-from healthvision.domains.patients.schemas import PatientSeen
+from healthvision.domains.patients.schemas import Observed, PatientSeen
 from healthvision.domains.patients.tables import Patient, PatientConflictRow
 from healthvision.kernel.bulkdb import insert_new
 from healthvision.kernel.clock import new_id, now
@@ -21,8 +22,8 @@ _PATIENTS = cast("Table", Patient.__table__)
 _CONFLICTS = cast("Table", PatientConflictRow.__table__)
 
 
-def observe_on(connection: Connection, org_id: UUID, seen: PatientSeen, *, source: str) -> UUID:
-    """Return our id of the patient an object is about; make or complete the patient.
+def observe_on(connection: Connection, org_id: UUID, seen: PatientSeen, *, source: str) -> Observed:
+    """Return the patient an object is about; make or complete the patient.
 
     Empty attributes are filled; different ones are noted as a conflict with ``source`` (study
     UID) and the first value stays. On PostgreSQL the row is locked until the transaction ends.
@@ -32,7 +33,7 @@ def observe_on(connection: Connection, org_id: UUID, seen: PatientSeen, *, sourc
     conflicts = 0
     for attribute in ATTRIBUTES:
         value, kept = getattr(seen, attribute), getattr(row, attribute)
-        if not value or value == kept:
+        if not value or value == kept or value == (row.former or {}).get(attribute):
             continue
         if kept:
             conflicts += _note(connection, row, attribute, value, source)
@@ -42,8 +43,9 @@ def observe_on(connection: Connection, org_id: UUID, seen: PatientSeen, *, sourc
         changes["conflict_count"] = row.conflict_count + conflicts
     if changes:
         _change(connection, row.id, changes)
-    found: UUID = row.id
-    return found
+    if row.merged_into is None:
+        return Observed(row.id, row.id, corrected=bool(row.former))
+    return Observed(standing_on(connection, org_id, row.id).ref, row.id, corrected=True)
 
 
 def disagree_on(

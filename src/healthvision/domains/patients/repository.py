@@ -4,7 +4,7 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -72,7 +72,9 @@ def has_conflict(org_id: UUID, sight: Sight | None) -> ColumnElement[bool]:
     """Return the condition that a patient has a conflict which can be seen."""
     if sight is None:
         return Patient.conflict_count > 0
-    its = PatientConflictRow.patient_ref == Patient.id
+    its = and_(
+        PatientConflictRow.patient_ref == Patient.id, PatientConflictRow.resolved_at.is_(None)
+    )
     return select(PatientConflictRow.id).where(its, *_in_conflict(org_id, sight)).exists()
 
 
@@ -90,7 +92,9 @@ async def conflict_counts(
 ) -> dict[UUID, int]:
     """Return how many conflicts of each patient can be seen; patients without any are absent."""
     ref = PatientConflictRow.patient_ref
-    query = select(ref, func.count()).where(ref.in_(patient_refs), *_in_conflict(org_id, sight))
+    still = PatientConflictRow.resolved_at.is_(None)
+    mine = (ref.in_(patient_refs), still, *_in_conflict(org_id, sight))
+    query = select(ref, func.count()).where(*mine)
     return {found: count for found, count in await session.execute(query.group_by(ref))}
 
 
@@ -108,3 +112,61 @@ async def count(session: Session, conditions: Sequence[ColumnElement[bool]]) -> 
     """Return how many patients meet the conditions."""
     query = select(func.count()).select_from(Patient).where(*conditions)
     return await session.scalar(query) or 0
+
+
+async def lock(session: Session, org_id: UUID, refs: Collection[UUID]) -> dict[UUID, Patient]:
+    """Return patients by our id, locked in a fixed order until the transaction ends."""
+    query = select(Patient).where(Patient.org_id == org_id, Patient.id.in_(refs))
+    query = query.order_by(Patient.id).with_for_update()
+    query = query.execution_options(populate_existing=True)
+    return {row.id: row for row in await session.scalars(query)}
+
+
+async def merged_below(session: Session, org_id: UUID, patient_ref: UUID) -> list[Patient]:
+    """Return the patients that were merged into one, directly or by way of others."""
+    found: list[Patient] = []
+    wanted = [patient_ref]
+    while wanted:
+        query = select(Patient).where(Patient.org_id == org_id, Patient.merged_into.in_(wanted))
+        rows = (await session.scalars(query.order_by(Patient.id))).all()
+        found += rows
+        wanted = [row.id for row in rows]
+    return found
+
+
+async def conflict(
+    session: Session, org_id: UUID, conflict_id: UUID, sight: Sight | None
+) -> PatientConflictRow | None:
+    """Return a conflict that can be seen."""
+    query = select(PatientConflictRow).where(
+        PatientConflictRow.id == conflict_id, *_in_conflict(org_id, sight)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def conflict_page(
+    session: Session,
+    org_id: UUID,
+    sight: Sight | None,
+    *,
+    resolved: bool,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[PatientConflictRow]:
+    """Return conflicts that are open, or were decided, newest first."""
+    decided = PatientConflictRow.resolved_at
+    state = decided.is_not(None) if resolved else decided.is_(None)
+    query = select(PatientConflictRow).where(state, *_in_conflict(org_id, sight))
+    if after is not None:
+        query = query.where(PatientConflictRow.id < after)
+    return (await session.scalars(query.order_by(PatientConflictRow.id.desc()).limit(limit))).all()
+
+
+async def conflicts_of(
+    session: Session, org_id: UUID, correction_id: UUID
+) -> Sequence[PatientConflictRow]:
+    """Return the conflicts that a correction was made for."""
+    query = select(PatientConflictRow).where(
+        PatientConflictRow.org_id == org_id, PatientConflictRow.correction_id == correction_id
+    )
+    return (await session.scalars(query)).all()

@@ -8,7 +8,18 @@ from uuid import UUID
 from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.patients import repository
+from healthvision.domains.patients.conflicts import find_conflict as find_conflict
+from healthvision.domains.patients.conflicts import open_conflicts as open_conflicts
+from healthvision.domains.patients.conflicts import reopen_conflict as reopen_conflict
+from healthvision.domains.patients.conflicts import settle_conflict as settle_conflict
 from healthvision.domains.patients.errors import PatientNotFound
+from healthvision.domains.patients.merging import hold as hold
+from healthvision.domains.patients.merging import merge as merge
+from healthvision.domains.patients.merging import own as own
+from healthvision.domains.patients.merging import set_edits as set_edits
+from healthvision.domains.patients.merging import standing as standing
+from healthvision.domains.patients.merging import standing_on as standing_on
+from healthvision.domains.patients.merging import unmerge as unmerge
 from healthvision.domains.patients.names import fold as fold
 from healthvision.domains.patients.names import index_words as index_words
 from healthvision.domains.patients.names import is_ideographic as is_ideographic
@@ -21,6 +32,7 @@ from healthvision.domains.patients.schemas import (
     PatientDetail,
     PatientRead,
     PatientSeen,
+    PriorNumber,
 )
 from healthvision.domains.patients.tables import Patient
 from healthvision.kernel.db import Session, resources_of
@@ -49,9 +61,10 @@ async def observe(session: Session, actor: Actor, seen: PatientSeen, *, source: 
     """
     await session.flush()
     connection = await session.connection()
-    return await connection.run_sync(
+    found = await connection.run_sync(
         partial(observe_on, org_id=actor.org_id, seen=seen, source=source)
     )
+    return found.ref
 
 
 async def _sight(session: Session, actor: Actor) -> Sight | None:
@@ -107,5 +120,12 @@ async def get(session: Session, actor: Actor, patient_ref: UUID) -> PatientDetai
     found = await repository.conflicts(session, actor.org_id, patient_ref, sight)
     values = PatientRead.model_validate(row).model_dump()
     if sight is not None:
-        values["conflict_count"] = len(found)
-    return PatientDetail(**values, conflicts=[PatientConflict.model_validate(c) for c in found])
+        values["conflict_count"] = sum(c.resolved_at is None for c in found)
+    prior = await repository.merged_below(session, actor.org_id, patient_ref)
+    return PatientDetail(
+        **values,
+        conflicts=[PatientConflict.model_validate(c) for c in found],
+        prior_numbers=[
+            PriorNumber(patient_ref=p.id, patient_id=p.patient_id, issuer=p.issuer) for p in prior
+        ],
+    )

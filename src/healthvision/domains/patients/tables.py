@@ -2,6 +2,7 @@
 """Patients and what objects disagree about."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, UniqueConstraint
@@ -12,7 +13,12 @@ from healthvision.kernel.db import OrgOwned
 
 
 class Patient(OrgOwned):
-    """One patient of one issuer; ``search`` holds the folded words of the name."""
+    """One patient of one issuer; ``search`` holds the folded words of the name.
+
+    ``merged_into``: the patient that this one turned out to be; objects that name this one
+    belong to that one as long as it is set (see ``merging``). ``former``: what objects said of
+    attributes that were corrected by hand, by attribute.
+    """
 
     __tablename__ = "patients"
     __table_args__ = (UniqueConstraint("org_id", "issuer", "patient_id", "scope"),)
@@ -25,11 +31,17 @@ class Patient(OrgOwned):
     sex: Mapped[str] = mapped_column(default="")
     birth_date: Mapped[str] = mapped_column(default="")
     conflict_count: Mapped[int] = mapped_column(default=0)
+    merged_into: Mapped[UUID | None] = mapped_column(index=True)
+    former: Mapped[dict[str, Any] | None]
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class PatientConflictRow(OrgOwned):
-    """One attribute value that differs from the kept one, seen in one study."""
+    """One attribute value that differs from the kept one, seen in one study.
+
+    ``resolved_at``: when somebody decided; ``resolution``: 'kept' or 'other'; ``correction_id``:
+    what the archive changed for it.
+    """
 
     __tablename__ = "patient_conflicts"
     __table_args__ = (UniqueConstraint("patient_ref", "attribute", "other", "source"),)
@@ -40,3 +52,7 @@ class PatientConflictRow(OrgOwned):
     other: Mapped[str]
     source: Mapped[str]
     seen_at: Mapped[datetime] = mapped_column(default=now)
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
+    resolution: Mapped[str | None]
+    correction_id: Mapped[UUID | None]

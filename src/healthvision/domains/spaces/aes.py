@@ -46,11 +46,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A caller that was let in: as whom, to which space, for what."""
+    """A caller that was let in: as whom, to which space, for what.
+
+    ``receives``: we send to it, so it may report to us what became of what we sent.
+    """
 
     actor: Actor
     space_id: UUID
     operations: frozenset[Operation]
+    receives: bool = False
 
 
 async def admit(session: Session, caller: Caller) -> Admitted:
@@ -76,7 +80,9 @@ async def admit(session: Session, caller: Caller) -> Admitted:
         permissions=_permissions(allowed),
         address=caller.address,
     )
-    return Admitted(actor, called.space_id, frozenset(o for o in _OPERATIONS if o in allowed))
+    operations = frozenset(o for o in _OPERATIONS if o in allowed)
+    receives = remote is not None and "receive" in remote.operations
+    return Admitted(actor, called.space_id, operations, receives)
 
 
 _OPERATIONS: tuple[Operation, ...] = ("store", "find", "get", "move")
@@ -123,8 +129,11 @@ def _plain(address: str) -> str:
 async def space_of(session: Session, admitted: Admitted) -> SpaceRead:
     """Return the space a caller was let in to; raises SpaceNotFound, Forbidden.
 
-    In a restricted space the title needs a grant (kind 'account').
+    In a restricted space the title needs a grant (kind 'account'). A caller that only receives
+    needs no right: it can do nothing here but report.
     """
+    if admitted.receives and not admitted.operations:
+        return (await spaces.policies(session, admitted.actor.org_id))[admitted.space_id]
     right: Right = "write" if "store" in admitted.operations else "read"
     return await spaces.get(session, admitted.actor, admitted.space_id, right)
 

@@ -7,9 +7,17 @@ everything else takes one hop to a thread per piece of up to ``PIECE_BYTES``.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
+from contextlib import aclosing
 from functools import partial
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 from uuid import UUID
 
 from healthvision.domains.storage.keys import opening_key, vault_of
@@ -21,7 +29,7 @@ Where = Database | Session
 Fetch = Callable[[int, int], bytes]  # start and length in the object -> bytes as stored
 T = TypeVar("T")
 PIECE_BYTES = 4 << 20  # a multiple of the chunk size
-LOCAL_RUN_BYTES = 2 << 20  # larger buffers cost more in page faults than hops to threads do
+LOCAL_RUN_BYTES = 4 << 20  # larger buffers do not stay in the processor's cache
 REMOTE_RUN_BYTES = 8 << 20
 GAP_BYTES = 64 << 10  # what may lie between two blobs that are read together
 INLINE_BYTES = 1 << 20
@@ -54,6 +62,17 @@ class _Text:
             self._opener = self._new(_exactly(fetch, blob.offset, crypto.HEADER_BYTES))
         body = _exactly(fetch, blob.offset + span.start, span.end - span.start)
         return self._opener.text(span, memoryview(body))
+
+    def into(self, fetch: Fetch, room: memoryview) -> None:
+        """Put the whole text into ``room``, which has its length; raises Damaged."""
+        blob = self._blob
+        if self._wrapping is None:
+            room[:] = _checked(blob, _exactly(fetch, blob.offset, blob.length))
+            return
+        sealed = memoryview(_exactly(fetch, blob.offset, blob.stored_length))
+        opener = self._new(bytes(sealed[: crypto.HEADER_BYTES]))
+        if opener.open_into(0, sealed[crypto.HEADER_BYTES :], room) != blob.length:
+            raise crypto.Damaged("a sealed object is cut short")
 
     def _new(self, header: bytes) -> crypto.Opener:
         assert self._wrapping is not None
@@ -177,25 +196,66 @@ async def read_many(
     Neighbours in one object are read together, and the next run while the last one is used.
     Raises as ``open_blob``.
     """
-    for blob in blobs:
-        await _wrapping(where, org_id, blob)
-    runs = list(_runs(where, blobs))
-    ahead: asyncio.Task[list[bytes]] | None = None
-    try:
-        for number, run in enumerate(runs):
-            if not _fits(blobs, run):
+
+    async def read(run: range) -> list[bytes]:
+        return await _read_run(where, org_id, blobs[run.start : run.stop])
+
+    async with aclosing(_each_run(where, org_id, blobs, read)) as each:
+        async for run, texts in each:
+            if texts is None:
                 async for piece in open_blob(where, org_id, blobs[run.start]):
                     yield run.start, piece
                 continue
-            texts = await (ahead or _read_run(where, org_id, blobs[run.start : run.stop]))
-            ahead = None
-            if number + 1 < len(runs) and _fits(blobs, runs[number + 1]):
-                following = runs[number + 1]
-                ahead = asyncio.create_task(
-                    _read_run(where, org_id, blobs[following.start : following.stop])
-                )
             for position, text in zip(run, texts, strict=True):
                 yield position, text
+
+
+async def read_joined(
+    where: Where, org_id: UUID, blobs: Sequence[Blob], heads: Sequence[bytes]
+) -> AsyncIterator[bytes | memoryview]:
+    """Yield ``heads[0]``, the text of blob 0, ``heads[1]``, ... joined, in few large pieces.
+
+    Each text is opened right where it leaves from. Raises as ``open_blob``.
+    """
+
+    async def read(run: range) -> memoryview:
+        several = slice(run.start, run.stop)
+        return await _join_run(where, org_id, blobs[several], heads[several])
+
+    async with aclosing(_each_run(where, org_id, blobs, read)) as each:
+        async for run, joined in each:
+            if joined is not None:
+                yield joined
+                continue
+            yield heads[run.start]
+            async for piece in open_blob(where, org_id, blobs[run.start]):
+                yield piece
+
+
+async def _each_run(
+    where: Where,
+    org_id: UUID,
+    blobs: Sequence[Blob],
+    read: Callable[[range], Coroutine[Any, Any, T]],
+) -> AsyncGenerator[tuple[range, T | None]]:
+    """Yield runs of neighbours with what ``read`` makes of them; None: one blob, too large.
+
+    The next run is read while the last one is used.
+    """
+    for blob in blobs:
+        await _wrapping(where, org_id, blob)
+    runs = list(_runs(where, blobs))
+    ahead: asyncio.Task[T] | None = None
+    try:
+        for number, run in enumerate(runs):
+            if not _fits(blobs, run):
+                yield run, None
+                continue
+            found = await (ahead or read(run))
+            ahead = None
+            if number + 1 < len(runs) and _fits(blobs, runs[number + 1]):
+                ahead = asyncio.create_task(read(runs[number + 1]))
+            yield run, found
     finally:
         if ahead is not None:
             ahead.cancel()
@@ -226,24 +286,47 @@ def _joins(where: Where, blobs: Sequence[Blob], first: int, position: int) -> bo
 
 
 async def _read_run(where: Where, org_id: UUID, run: Sequence[Blob]) -> list[bytes]:
-    vault = vault_of(where)
     keys = [await _wrapping(where, org_id, blob) for blob in run]
-    start = run[0].offset
-    length = run[-1].offset + run[-1].stored_length - start
 
-    def work(fetch: Fetch) -> list[bytes]:
-        sealed = memoryview(_exactly(fetch, start, length))
-
-        def inside(at: int, size: int) -> bytes:
-            return sealed[at - start : at - start + size]  # type: ignore[return-value]
-
+    def work(inside: Fetch) -> list[bytes]:
         texts = []
         for blob, key in zip(run, keys, strict=True):
             text = _Text(blob, key).span(inside, 0, blob.length)
             texts.append(text if key is not None else _checked(blob, bytes(text)))
         return texts
 
-    return await _with_bytes(vault.store(run[0].store), run[0].key, [(start, length)], work)
+    return await _with_run(where, run, work)
+
+
+async def _join_run(
+    where: Where, org_id: UUID, run: Sequence[Blob], heads: Sequence[bytes]
+) -> memoryview:
+    keys = [await _wrapping(where, org_id, blob) for blob in run]
+
+    def work(inside: Fetch) -> memoryview:
+        size = sum(map(len, heads)) + sum(blob.length for blob in run)
+        joined, at = memoryview(bytearray(size)), 0
+        for blob, key, head in zip(run, keys, heads, strict=True):
+            start = at + len(head)
+            joined[at:start] = head
+            at = start + blob.length
+            _Text(blob, key).into(inside, joined[start:at])
+        return joined
+
+    return await _with_run(where, run, work)
+
+
+async def _with_run(where: Where, run: Sequence[Blob], work: Callable[[Fetch], T]) -> T:
+    """Run ``work`` with a function that gives bytes of a run of neighbours, read at once."""
+    start = run[0].offset
+    length = run[-1].offset + run[-1].stored_length - start
+
+    def of_run(fetch: Fetch) -> T:
+        sealed = memoryview(_exactly(fetch, start, length))
+        return work(lambda at, size: sealed[at - start : at - start + size])  # type: ignore[arg-type, return-value]
+
+    store = vault_of(where).store(run[0].store)
+    return await _with_bytes(store, run[0].key, [(start, length)], of_run)
 
 
 def _checked(blob: Blob, text: bytes) -> bytes:

@@ -20,6 +20,7 @@ from healthvision.domains.storage.blobs import (
     open_blob,
     put_sealed,
     read_blob,
+    read_joined,
     read_many,
     read_sealed,
     read_span,
@@ -31,7 +32,7 @@ from healthvision.domains.storage.keys import key_context, opening_key, remember
 from healthvision.domains.storage.ports import ObjectInfo, StoredObject
 from healthvision.domains.storage.schemas import Presigned
 from healthvision.domains.storage.tables import OrgKey
-from healthvision.domains.storage.vault import JOURNAL, Vault
+from healthvision.domains.storage.vault import JOURNAL, PutGuard, Vault
 from healthvision.kernel import crypto
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database, Session, resources_of
@@ -45,6 +46,7 @@ __all__ = [
     "delete",
     "delete_key",
     "delete_staged",
+    "guard_puts",
     "known_blob_sealer",
     "list_objects",
     "on_organisation_created",
@@ -58,6 +60,7 @@ __all__ = [
     "put_sealed",
     "read",
     "read_blob",
+    "read_joined",
     "read_many",
     "read_sealed",
     "read_span",
@@ -311,9 +314,11 @@ async def presign_put(
     content_type: str,
     expires_at: datetime,
     sha256: str | None = None,
+    actor: Actor | None = None,
 ) -> Presigned:
     """Return the URL by which ``size`` bytes can be put to a staged key.
 
+    Its calls count against the budget 'presigned' of ``actor``, else of the organisation.
     S3: a URL of the server itself, bytes pass us by; else a URL of ours, where size, type and
     digest are checked on arrival and the bytes are encrypted.
     """
@@ -324,7 +329,16 @@ async def presign_put(
     if native is not None:
         return Presigned("PUT", native, expires_at, {})
     path = f"{BLOBS}/{quote(key)}"
-    claims = crypto.UrlClaims("PUT", path, int(expires_at.timestamp()), size, content_type, sha256)
+    claims = crypto.UrlClaims(
+        "PUT",
+        path,
+        int(expires_at.timestamp()),
+        size,
+        content_type,
+        sha256,
+        account=None if actor is None else actor.id,
+        tier=None if actor is None else actor.tier,
+    )
     url = f"{vault.public_url}{path}?{vault.signer.query(claims)}"
     return Presigned("PUT", url, expires_at, {"Content-Type": content_type})
 
@@ -370,16 +384,24 @@ async def read_staged_key(db: Database, key: str) -> AsyncIterator[bytes]:
         yield piece
 
 
+def guard_puts(db: Database, guard: PutGuard) -> None:
+    """Ask ``guard`` (organisation, staged name) before bytes come in; it raises to refuse."""
+    db.resources.get(Vault).put_guard = guard
+
+
 async def take_signed_put(
     db: Database, claims: crypto.UrlClaims, key: str, body: AsyncIterable[bytes]
 ) -> StoredObject:
     """Keep the body that came to a signed URL of ours, once.
 
     Raises TooLarge at the first byte over the agreed size, BodyNotAsSigned for fewer bytes or
-    another digest (nothing is kept), ObjectExists when the URL was used before.
+    another digest (nothing is kept), ObjectExists when the URL was used before, and what the
+    guard of puts raises.
     """
     org_id = UUID(key.split("/")[1])
     vault = db.resources.get(Vault)
+    if vault.put_guard is not None:
+        await vault.put_guard(org_id, key.removeprefix(staged_key(org_id, "")))
     size, digest = 0, hashlib.sha256()
 
     async def checked() -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process's stores and keys: everything the room needs that outlives a request."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from healthvision.domains.storage.settings import StorageSettings, StoreConfig
 from healthvision.kernel.crypto import UrlSigner
 
 JOURNAL = "journal"
+PutGuard = Callable[[UUID, str], Awaitable[None]]  # (organisation, staged name)
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Vault:
     spool: Path  # the journals; also readable as the store JOURNAL
     keys: dict[UUID, bytes] = field(default_factory=dict)  # key id -> organisation key
     newest: dict[UUID, UUID] = field(default_factory=dict)  # organisation -> key id
+    put_guard: PutGuard | None = None  # asked before bytes are taken at a signed URL
 
     def store(self, name: str) -> ObjectStore:
         """Return a store; raises StoreUnavailable when it is not configured any more."""

@@ -8,6 +8,7 @@ from healthvision.formats.dicom.ul import ProtocolError
 
 C_STORE_RQ, C_GET_RQ, C_FIND_RQ, C_MOVE_RQ, C_ECHO_RQ = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030
 C_CANCEL_RQ = 0x0FFF
+N_EVENT_REPORT_RQ, N_SET_RQ, N_ACTION_RQ, N_CREATE_RQ = 0x0100, 0x0120, 0x0130, 0x0140
 RESPONSE = 0x8000
 NO_DATASET = 0x0101
 HAS_DATASET = 0x0001
@@ -20,6 +21,9 @@ PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
+PERFORMED_STEP = "1.2.840.10008.3.1.2.3.3"
+COMMITMENT, COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 
 SUCCESS, CANCELLED = 0x0000, 0xFE00
 PENDING, PENDING_PARTLY = 0xFF00, 0xFF01
@@ -28,6 +32,8 @@ DESTINATION_UNKNOWN, DATASET_MISMATCH, CANNOT_UNDERSTAND = 0xA801, 0xA900, 0xC00
 SOME_FAILED = 0xB000
 PROCESSING_FAILURE, CLASS_NOT_SUPPORTED = 0x0110, 0x0122
 NOT_AUTHORIZED, UNRECOGNIZED, BAD_ARGUMENT = 0x0124, 0x0211, 0x0115
+BAD_VALUE, DUPLICATE_INSTANCE, NO_SUCH_INSTANCE = 0x0106, 0x0111, 0x0112
+NO_SUCH_EVENT, NO_SUCH_ACTION = 0x0113, 0x0123
 
 _UIDS = {0x0002: "affected_class", 0x0003: "requested_class"}
 _UIDS |= {0x1000: "affected_instance", 0x1001: "requested_instance"}
@@ -130,7 +136,7 @@ def answer_to(request: Command, status: int, *, dataset: bool = False) -> Comman
         request.kind | RESPONSE,
         answers=request.message or 0,
         affected_class=request.affected_class or request.requested_class,
-        affected_instance=request.affected_instance,
+        affected_instance=request.affected_instance or request.requested_instance,
         dataset_type=HAS_DATASET if dataset else NO_DATASET,
         status=status,
     )

@@ -12,7 +12,7 @@ from healthvision.formats.dicom.association import OWN_MAX_PDU, Association, Con
 from healthvision.formats.dicom.body import Body
 from healthvision.formats.dicom.dimse import Command
 from healthvision.formats.dicom.part10 import EXPLICIT_LE, IMPLICIT_LE
-from healthvision.formats.dicom.ul import Proposed, ProtocolError, Rejection
+from healthvision.formats.dicom.ul import Proposed, ProtocolError, Rejection, Role
 from healthvision.formats.dicom.writer import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from healthvision.kernel.wire import Buffer, Wire
 
@@ -54,14 +54,25 @@ def proposals(kinds: Iterable[tuple[str, str]]) -> list[Proposed]:
 
 
 def associate(
-    wire: Wire, calling: str, called: str, contexts: Sequence[Proposed], timers: Timers
+    wire: Wire,
+    calling: str,
+    called: str,
+    contexts: Sequence[Proposed],
+    timers: Timers,
+    roles: Sequence[Role] = (),
 ) -> Association:
-    """Negotiate as the requestor.
+    """Negotiate as the requestor; ``roles``: where ours is another than SCU.
 
     Raises Rejected, ProtocolError (also when the peer aborts), WireClosed, WireTimeout.
     """
     request = ul.AssociateRequest(
-        called, calling, tuple(contexts), OWN_MAX_PDU, IMPLEMENTATION_UID, IMPLEMENTATION_NAME
+        called,
+        calling,
+        tuple(contexts),
+        OWN_MAX_PDU,
+        IMPLEMENTATION_UID,
+        IMPLEMENTATION_NAME,
+        tuple(roles),
     )
     wire.limit(timers.unit_s)
     wire.write([ul.encode_request(request)])

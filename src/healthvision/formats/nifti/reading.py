@@ -4,7 +4,9 @@
 import gzip
 import hashlib
 import io
+import mmap
 import os
+import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from healthvision.clinical.volume import Array, FloatArray
 from healthvision.formats.nifti.errors import NiftiRefused
 
 MAX_DATA_BYTES = 2 << 30
+IN_MEMORY_BYTES = 64 << 20
 MAX_OFFSET = 16 << 20
 MAX_COORDINATE = 1e7  # in the file's unit; microns allowed
 _SIZE: dict[int, tuple[Any, bytes]] = {
@@ -85,8 +88,8 @@ def _read(stream: BinaryIO, max_bytes: int) -> NiftiVolume:
     offset = int(start)
     digest = hashlib.sha256(header.binaryblock)
     digest.update(_exactly(stream, offset - size))
-    data = bytearray(needed)
-    _read_into(stream, data)
+    data = _space_for(needed)
+    _read_into(stream, memoryview(data))
     stream.read(1)  # lets gzip check its sum
     digest.update(data)
     stored = np.ndarray(shape, dtype, data, order="F")
@@ -152,8 +155,16 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _read_into(stream: BinaryIO, data: bytearray) -> None:
-    view = memoryview(data)
+def _space_for(size: int) -> bytearray | mmap.mmap:
+    """Return room for the voxels: large ones lie in a nameless file, not in memory."""
+    if size <= IN_MEMORY_BYTES:
+        return bytearray(size)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        return mmap.mmap(file.fileno(), size)
+
+
+def _read_into(stream: BinaryIO, data: memoryview) -> None:
     done = 0
     while done < len(data):
         piece = stream.read(min(1 << 22, len(data) - done))
@@ -161,7 +172,7 @@ def _read_into(stream: BinaryIO, data: bytearray) -> None:
             raise NiftiRefused(
                 "truncated", f"The header asks for {len(data)} bytes of voxels; {done} are there."
             )
-        view[done : done + len(piece)] = piece
+        data[done : done + len(piece)] = piece
         done += len(piece)
 
 

@@ -3,6 +3,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from PIL import Image as Picture
 from PIL import UnidentifiedImageError
@@ -65,6 +66,7 @@ def render_pdf(
         foot=Speech("both").label("not-a-device"),
         result_id=f"{result.application.id} {result.application.version} · {result.id}",
         verified=view.verified,
+        made=result.timings.finished_at,
     )
 
 
@@ -77,6 +79,7 @@ def build(
     foot: str,
     result_id: str,
     verified: bool,
+    made: datetime | None = None,
 ) -> bytes:
     """Lay the story out on A4 pages with head and foot, and return the PDF bytes."""
     target = io.BytesIO()
@@ -101,7 +104,7 @@ def build(
     )
     document.addPageTemplates(PageTemplate(frames=[frame]))
     maker = look.canvas_for(
-        banner=banner, running=running, foot=foot, result_id=result_id, verified=verified
+        banner=banner, running=running, foot=foot, result_id=result_id, verified=verified, made=made
     )
     document.build(story, canvasmaker=maker)
     return target.getvalue()

@@ -35,7 +35,10 @@ def findings_table(view: ReportView, speech: Speech) -> Story:
         ]
         for f in view.findings
     ]
-    return [*story, grid([("#",), *(speech.lines(key) for key in _COLUMNS)], rows, _WIDTHS)]
+    levels = dict.fromkeys(f.evidence_words for f in view.findings)
+    legend = para("; ".join(levels), 7.5, color=look.GREY)
+    table = grid([("#",), *(speech.lines(key) for key in _COLUMNS)], rows, _WIDTHS)
+    return [*story, table, legend]
 
 
 def details(view: ReportView, speech: Speech) -> Story:

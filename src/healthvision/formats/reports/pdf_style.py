@@ -3,6 +3,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -191,12 +192,19 @@ class ReportCanvas(Canvas):
 
 
 def canvas_for(
-    *, banner: str, running: str, foot: str, result_id: str, verified: bool
+    *, banner: str, running: str, foot: str, result_id: str, verified: bool, made: datetime | None
 ) -> type[ReportCanvas]:
-    """Return a canvas class with the given head and foot."""
+    """Return a canvas class with the given head and foot; ``made``: the document's date."""
 
     class Bound(ReportCanvas):
         """The canvas of one document."""
+
+        def save(self) -> None:
+            """Write the document."""
+            if made is not None:
+                stamp = made.astimezone(UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
+                self.setDateFormatter(lambda *_: stamp)
+            super().save()
 
     Bound.banner, Bound.running, Bound.foot = banner, running, foot
     Bound.result_id, Bound.verified = result_id, verified

@@ -173,12 +173,22 @@ def _accept(*media: str) -> dict[str, Any]:
     return _query("accept", text, {"type": "string", "enum": list(media)})
 
 
+_ORIGINAL = _query(
+    "original",
+    "Objects as they were received, without corrections; needs studies:original",
+    {"type": "boolean"},
+)
 PICTURE_PARAMETERS: dict[str, Any] = {"parameters": [*_PICTURE, _accept(JPEG, PNG, GIF)]}
-ACCEPT_INSTANCES: dict[str, Any] = {"parameters": [_accept(f'{MULTIPART}; type="{DICOM}"')]}
+ACCEPT_INSTANCES: dict[str, Any] = {
+    "parameters": [_accept(f'{MULTIPART}; type="{DICOM}"'), _ORIGINAL]
+}
 ACCEPT_INSTANCE: dict[str, Any] = {
-    "parameters": [_accept(f'{MULTIPART}; type="{DICOM}"', DICOM, f"{DICOM}; transfer-syntax=*")]
+    "parameters": [
+        _accept(f'{MULTIPART}; type="{DICOM}"', DICOM, f"{DICOM}; transfer-syntax=*"),
+        _ORIGINAL,
+    ]
 }
 ACCEPT_OCTETS: dict[str, Any] = {
     "parameters": [_accept(f'{MULTIPART}; type="{OCTETS}"; transfer-syntax=*')]
 }
-ACCEPT_JSON: dict[str, Any] = {"parameters": [_accept(DICOM_JSON, "application/json")]}
+ACCEPT_JSON: dict[str, Any] = {"parameters": [_accept(DICOM_JSON, "application/json"), _ORIGINAL]}

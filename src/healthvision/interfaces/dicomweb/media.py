@@ -7,9 +7,11 @@ Viewers leave out the quotes around ``type=application/dicom`` although a slash 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 MAX_HEADER = 4096
 MAX_RANGES = 64
+_SHORT = 512  # characters of a header that is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,16 @@ def parse_media_type(text: str) -> MediaType:
     return MediaType(name if "/" in name else "", parameters, _quality(parameters.pop("q", "1")))
 
 
-def parse_accept(header: str) -> list[MediaType]:
+def parse_accept(header: str) -> tuple[MediaType, ...]:
     """Read an Accept header, best first (by q, then as written); ranges with q=0 are left out.
 
     An empty header accepts everything. ``*`` alone (sent by Java clients) means ``*/*``.
     """
+    return _accepted(header) if len(header) <= _SHORT else _accepted.__wrapped__(header)
+
+
+@lru_cache(maxsize=256)
+def _accepted(header: str) -> tuple[MediaType, ...]:
     ranges = []
     for text in _split(header[:MAX_HEADER], ",")[:MAX_RANGES]:
         if not text.strip():
@@ -56,8 +63,8 @@ def parse_accept(header: str) -> list[MediaType]:
         if found.name and found.q > 0:
             ranges.append(found)
     if not header.strip():
-        return [MediaType("*/*")]
-    return sorted(ranges, key=lambda r: -r.q)
+        return (MediaType("*/*"),)
+    return tuple(sorted(ranges, key=lambda r: -r.q))
 
 
 def matches(wanted: str, offered: str) -> bool:

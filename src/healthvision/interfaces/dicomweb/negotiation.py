@@ -82,7 +82,7 @@ class Form:
     transfer_syntax: str = ""
 
 
-def accepted_by(request: Request) -> list[MediaType]:
+def accepted_by(request: Request) -> Sequence[MediaType]:
     """Return what the caller accepts; the query parameter ``accept`` wins (PS3.18 8.3.3.1)."""
     text = request.query_params.get("accept") or request.headers.get("accept", "")
     return parse_accept(text)

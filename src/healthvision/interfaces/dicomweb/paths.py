@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Path, Request
 
 from healthvision.interfaces.dicomweb import retrieve
+from healthvision.interfaces.dicomweb.query import BadParameter
 from healthvision.kernel.http import authenticate, database_of
 from healthvision.kernel.security import Actor
 
@@ -42,6 +43,17 @@ async def target_of(
     series: str | None = None,
     instance: str | None = None,
 ) -> retrieve.Target:
-    """Return what the request reads and who reads it."""
+    """Return what the request reads and who reads it; raises BadParameter, Forbidden."""
     actor = await caller_of(request)
-    return retrieve.Target(database_of(request), actor, space, study, series, instance)
+    original = _original(request)
+    if original:
+        actor.require("studies:original")
+    return retrieve.Target(database_of(request), actor, space, study, series, instance, original)
+
+
+def _original(request: Request) -> bool:
+    """Tell whether objects are wanted as they were received."""
+    said = request.query_params.get("original", "false")
+    if said not in ("true", "false"):
+        raise BadParameter("original must be true or false", parameter="original")
+    return said == "true"

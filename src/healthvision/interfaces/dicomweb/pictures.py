@@ -42,8 +42,8 @@ from healthvision.interfaces.dicomweb.retrieve import (
     check_frames,
     frame_numbers,
     root_of,
-    streamed,
 )
+from healthvision.interfaces.dicomweb.streaming import streamed
 from healthvision.interfaces.dicomweb.transcode import CannotDecode, decoders_of
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import NotAcceptable
@@ -170,7 +170,7 @@ async def picture_of(db: Database, ref: InstanceRef, number: int, how: Rendering
     The caller has checked the number and recorded the access.
     """
     decoders = decoders_of(db)
-    key = (ref.id, ref.location.sha256, how, number)
+    key = (ref.id, ref.digest, how, number)
     made = decoders.kept.get(key)
     if made is None:
         data = await _for_one_frame(db, ref, number)

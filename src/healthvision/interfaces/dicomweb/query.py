@@ -8,6 +8,7 @@ no search key of the level is left out, and the answer's Warning header says so.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
@@ -17,6 +18,7 @@ from healthvision.kernel.errors import Malformed
 
 MAX_RESULTS = 5000
 MAX_OFFSET = 10_000_000
+_SHORT = 64  # characters of a name that is remembered
 _HEX = re.compile(r"[0-9A-Fa-f]{8}\Z")
 _SWITCHES = frozenset({"fuzzymatching", "emptyvaluematching", "multiplevaluematching"})
 _CONTROL = _SWITCHES | {"limit", "offset", "includefield", "accept", "cursor"}
@@ -88,6 +90,11 @@ def _joined(key: str, before: str | None, value: str) -> str:
 
 def attribute(name: str) -> str:
     """Return the keyword (or dotted path of keywords) of an attribute given by tag or keyword."""
+    return _keywords(name) if len(name) <= _SHORT else _keywords.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _keywords(name: str) -> str:
     return ".".join(keyword_for_tag(_tag(piece, name)) for piece in name.split("."))
 
 
@@ -142,5 +149,6 @@ def with_requested(
     return dict(sorted([*document.items(), *missing])) if missing else document
 
 
+@lru_cache(maxsize=4096)
 def _vr(tag: str) -> str:
     return dictionary_VR(int(tag, 16)).split(" ", 1)[0]

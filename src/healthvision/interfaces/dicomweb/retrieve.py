@@ -9,11 +9,12 @@ objects give an error and not half an answer.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import InstanceRef
@@ -24,7 +25,8 @@ from healthvision.interfaces.dicomweb.metadata import instance_url
 from healthvision.interfaces.dicomweb.multipart import OutPart, PartWriter
 from healthvision.interfaces.dicomweb.query import BadParameter
 from healthvision.interfaces.dicomweb.ranges import span_of
-from healthvision.interfaces.dicomweb.transcode import decoders_of, frame_as, object_as
+from healthvision.interfaces.dicomweb.streaming import Piece, streamed
+from healthvision.interfaces.dicomweb.transcode import decoders_of, frame_as, object_as, objects_as
 from healthvision.interfaces.dicomweb.zipping import zipped
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import NotAcceptable, NotFound
@@ -36,12 +38,14 @@ MAX_FRAMES = 10_000  # frames named in one request
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 PIXELS = "7FE00010"
 _MANY = 100  # documents put together in a thread
-_JOIN_BYTES = 256 << 10  # a piece up to this size leaves together with its part's header
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request reads, and who reads it. ``space``: slug or id."""
+    """What a request reads, and who reads it. ``space``: slug or id.
+
+    ``original``: objects as they were received, whatever was corrected since.
+    """
 
     db: Database
     actor: Actor
@@ -49,15 +53,20 @@ class Target:
     study: str
     series: str | None = None
     sop: str | None = None
+    original: bool = False
 
     @property
     def wanted(self) -> archive.Wanted:
         """Return what the archive is asked for."""
         return archive.Wanted(self.space, self.study, self.series, self.sop)
 
-    async def refs(self) -> tuple[UUID, list[InstanceRef]]:
-        """Return the space's id and the instances; raises SpaceNotFound or StudyNotFound."""
-        place, found = await archive.find_refs(self.db, self.actor, self.wanted)
+    async def refs(self, *, stored: bool = False) -> tuple[UUID, list[InstanceRef]]:
+        """Return the space's id and the instances; raises SpaceNotFound or StudyNotFound.
+
+        ``stored``: with the places of their values in the stored objects.
+        """
+        as_stored = stored or self.original
+        place, found = await archive.find_refs(self.db, self.actor, self.wanted, stored=as_stored)
         return place.space_id, found
 
     async def record(self, space_id: UUID, refs: Sequence[InstanceRef]) -> None:
@@ -73,20 +82,6 @@ def root_of(request: Request, space: str) -> str:
 
 def _url(root: str, ref: InstanceRef) -> str:
     return instance_url(root, ref.study_uid, ref.series_uid, ref.sop_uid)
-
-
-async def streamed(
-    body: AsyncIterator[bytes], media: str, headers: dict[str, str], status: int = 200
-) -> Response:
-    """Return a streaming answer whose first piece is already made."""
-    first = await anext(body, b"")
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in body:
-            yield piece
-
-    return StreamingResponse(whole(), status, headers, media_type=media)
 
 
 async def instances(request: Request, target: Target) -> Response:
@@ -105,10 +100,12 @@ async def instances(request: Request, target: Target) -> Response:
     writer = PartWriter()
     kind = writer.content_type(agree.DICOM)
     if all(s == r.transfer_syntax for s, r in zip(syntaxes, refs, strict=True)):
-        headers = {"Content-Length": str(_length(writer, refs, root))}
-        return await streamed(_as_they_are(target.db, refs, root, writer), kind, headers)
-    body = writer.frame(_instance_parts(target.db, refs, syntaxes, root))
-    return await streamed(body, kind, {})
+        heads = _heads(writer, refs, root)
+        length = sum(map(len, heads)) + sum(r.size for r in refs) + len(writer.tail)
+        body = _as_they_are(target.db, refs, heads, writer.tail)
+        return await streamed(body, kind, {"Content-Length": str(length)})
+    parts = _instance_parts(target.db, refs, syntaxes, root)
+    return await streamed(writer.frame(parts), kind, {})
 
 
 async def one_instance(request: Request, target: Target, syntax: str) -> Response:
@@ -120,29 +117,22 @@ async def one_instance(request: Request, target: Target, syntax: str) -> Respons
     return await _single(request, target.db, ref, agreed)
 
 
+def _heads(writer: PartWriter, refs: Sequence[InstanceRef], root: str) -> list[bytes]:
+    """Return what stands before each instance in a multipart message."""
+    heads = []
+    for number, ref in enumerate(refs):
+        media, place = _media_and_place(ref, ref.transfer_syntax, root)
+        heads.append(writer.head(media, ref.size, place, first=number == 0))
+    return heads
+
+
 async def _as_they_are(
-    db: Database, refs: Sequence[InstanceRef], root: str, writer: PartWriter
-) -> AsyncIterator[bytes]:
-    """Yield the multipart message of instances as stored, neighbours read together."""
-    begun = -1
-
-    def heads(upto: int) -> bytes:
-        nonlocal begun
-        out = b""
-        while begun < upto:
-            begun += 1
-            ref = refs[begun]
-            media, place = _media_and_place(ref, ref.transfer_syntax, root)
-            out += writer.head(media, ref.size, place, first=begun == 0)
-        return out
-
-    async for at, piece in archive.open_many(db, refs):
-        head = heads(at)
-        if head and len(piece) > _JOIN_BYTES:
-            yield head
-            head = b""
-        yield head + piece if head else piece
-    yield heads(len(refs) - 1) + writer.tail
+    db: Database, refs: Sequence[InstanceRef], heads: Sequence[bytes], tail: bytes
+) -> AsyncIterator[Piece]:
+    """Yield the multipart message of instances as stored."""
+    async for piece in archive.open_joined(db, refs, heads):
+        yield piece
+    yield tail
 
 
 def _agreed(
@@ -173,7 +163,7 @@ async def _single(request: Request, db: Database, ref: InstanceRef, syntax: str)
         return Response(await object_as(db, ref, syntax), media_type=media)
     span = span_of(request.headers.get("range"), ref.size)
     body = archive.open_bytes(db, ref, span.start, span.length)
-    headers = {**span.headers, "ETag": f'"{ref.location.sha256}"'}
+    headers = {**span.headers, "ETag": f'"{ref.digest}"'}
     return await streamed(body, media, headers, span.status)
 
 
@@ -181,24 +171,17 @@ def _media_and_place(ref: InstanceRef, syntax: str, root: str) -> tuple[str, str
     return f"{agree.DICOM}; transfer-syntax={syntax}", _url(root, ref)
 
 
-def _length(writer: PartWriter, refs: Sequence[InstanceRef], root: str) -> int:
-    total = len(writer.tail)
-    for number, ref in enumerate(refs):
-        media, place = _media_and_place(ref, ref.transfer_syntax, root)
-        total += len(writer.head(media, ref.size, place, first=number == 0)) + ref.size
-    return total
-
-
 async def _instance_parts(
     db: Database, refs: Sequence[InstanceRef], syntaxes: Sequence[str], root: str
 ) -> AsyncIterator[OutPart]:
-    for ref, syntax in zip(refs, syntaxes, strict=True):
-        media, place = _media_and_place(ref, syntax, root)
-        if syntax == ref.transfer_syntax:
-            yield OutPart(media, ref.size, archive.open_bytes(db, ref), place)
-        else:
-            data = await object_as(db, ref, syntax)
-            yield OutPart(media, len(data), _at_once(data), place)
+    async with aclosing(objects_as(db, refs, syntaxes)) as made:
+        for ref, syntax in zip(refs, syntaxes, strict=True):
+            media, place = _media_and_place(ref, syntax, root)
+            data = await anext(made)
+            if data is None:
+                yield OutPart(media, ref.size, archive.open_bytes(db, ref), place)
+            else:
+                yield OutPart(media, len(data), _at_once(data), place)
 
 
 async def _at_once(data: bytes) -> AsyncIterator[bytes]:
@@ -212,6 +195,8 @@ def frame_numbers(text: str) -> list[int]:
     numbers = [int(n) for n in text.split(",")]
     if 0 in numbers or len(numbers) > MAX_FRAMES:
         raise BadParameter(f"frames must be 1 to {MAX_FRAMES} numbers from 1", parameter="frames")
+    if len(set(numbers)) < len(numbers):  # PS3.18 table 10.1.2-1: non-duplicate
+        raise BadParameter("a frame is named twice", parameter="frames")
     return numbers
 
 
@@ -226,7 +211,7 @@ def check_frames(ref: InstanceRef, numbers: Sequence[int]) -> None:
 async def frames(request: Request, target: Target, listed: str) -> Response:
     """Return frames as octet streams (native or as stored) or as the stored image type."""
     numbers = frame_numbers(listed)
-    space_id, (ref, *_) = await target.refs()
+    space_id, (ref, *_) = await target.refs(stored=True)
     check_frames(ref, numbers)
     forms = agree.forms_for_frames(agree.accepted_by(request), one=len(numbers) == 1)
     form = agree.frame_form(forms, ref.transfer_syntax)
@@ -246,8 +231,12 @@ async def _frames_answer(
         return Response(await source.read(numbers[0]), media_type=media)
     place = _url(root_of(request, target.space), ref)
     writer = PartWriter()
-    body = writer.frame(source.parts(numbers, media, place))
-    return await streamed(body, writer.content_type(form.kind), {})
+    kind = writer.content_type(form.kind)
+    if len(numbers) == 1:
+        data = await source.read(numbers[0])
+        head = writer.head(media, len(data), f"{place}/frames/{numbers[0]}", first=True)
+        return Response(b"".join((head, data, writer.tail)), headers={"Content-Type": kind})
+    return await streamed(writer.frame(source.parts(numbers, media, place)), kind, {})
 
 
 def _as_stored(ref: InstanceRef, form: agree.Form) -> bool:
@@ -287,7 +276,7 @@ class _FrameSource:
 
 async def bulk_data(request: Request, target: Target, path: str) -> Response:
     """Return one value left out of the metadata; single-part answers know Range."""
-    space_id, (ref, *_) = await target.refs()
+    space_id, (ref, *_) = await target.refs(stored=True)
     if path not in ref.bulk:
         raise NotFound("the instance has no such bulk value")
     if path == PIXELS and ref.encapsulated:
@@ -321,7 +310,9 @@ async def bulk_data(request: Request, target: Target, path: str) -> Response:
 async def metadata(request: Request, target: Target) -> Response:
     """Return the DICOM JSON of instances, with the addresses of their bulk values."""
     media = agree.json_kind(agree.accepted_by(request))
-    place, found = await archive.ready_metadata(target.db, target.actor, target.wanted)
+    place, found = await archive.ready_metadata(
+        target.db, target.actor, target.wanted, stored=target.original
+    )
     await audit.record_read(
         target.db,
         target.actor,

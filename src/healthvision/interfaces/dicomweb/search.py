@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
@@ -12,13 +11,12 @@ from starlette.responses import Response
 
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.errors import BadQuery
-from healthvision.domains.archive.schemas import ArchiveQuery, Found, Json
+from healthvision.domains.archive.schemas import ArchiveQuery, Entries, Found, FoundItem
 from healthvision.domains.archive.schemas import SearchLevel as Level
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.interfaces.dicomweb import negotiation as agree
-from healthvision.interfaces.dicomweb.metadata import to_json
 from healthvision.interfaces.dicomweb.query import (
     BadParameter,
     QidoRequest,
@@ -54,7 +52,8 @@ REQUIRED: dict[Level, list[str]] = {
     "instance": ["00080016", "00080018", "00200013"],
 }
 _PARENTS = ("StudyInstanceUID", "SeriesInstanceUID")
-_ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
+_PLACES = ("studies", "series", "instances")
+_ONLINE = archive.entry("00080056", {"vr": "CS", "Value": ["ONLINE"]})
 
 
 async def search(
@@ -78,7 +77,7 @@ async def search(
     query = replace(asked.query, filters=filters)
     found = await _recorded(database_of(request), actor, level, space, query)
     root = root_of(request, space)
-    body = to_json(_documents(found, asked, level, root))
+    body = _body(found, asked, level, root)
     headers = _headers(found, asked, query)
     if found.next is not None and found.items:
         path = request.url.path.split(f"/{space}/", 1)[-1]
@@ -134,23 +133,17 @@ def _following(parameters: Sequence[tuple[str, str]], cursor: str) -> str:
     return urlencode([*kept, ("cursor", cursor)])
 
 
-def _documents(found: Found, asked: QidoRequest, level: Level, root: str) -> list[Json]:
-    shown = dict(shown_tags(asked, REQUIRED[level]))
-    return [_document(item.json, shown, level, root) for item in found.items]
+def _body(found: Found, asked: QidoRequest, level: Level, root: str) -> bytes:
+    shown = {tag: archive.entry(tag, empty) for tag, empty in shown_tags(asked, REQUIRED[level])}
+    return f"[{','.join(_document(item, shown, root) for item in found.items)}]".encode()
 
 
-def _document(document: Json, shown: dict[str, Any], level: Level, root: str) -> Json:
-    own = {"vr": "UR", "Value": [_url(document, level, root)]}
-    whole = {**shown, **document, "00080056": _ONLINE, "00081190": own}
-    return dict(sorted(whole.items()))
+def _document(item: FoundItem, shown: Entries, root: str) -> str:
+    """Return one match as JSON text; entries begin with their tag, so they sort by it."""
+    own = archive.entry("00081190", {"vr": "UR", "Value": [_url(item.uids, root)]})
+    whole = {**shown, **item.entries, "00080056": _ONLINE, "00081190": own}
+    return f"{{{','.join(sorted(whole.values()))}}}"
 
 
-def _url(document: Json, level: Level, root: str) -> str:
-    url = f"{root}/studies/{_uid(document, '0020000D')}"
-    if level != "study":
-        url += f"/series/{_uid(document, '0020000E')}"
-    return url + (f"/instances/{_uid(document, '00080018')}" if level == "instance" else "")
-
-
-def _uid(document: Json, tag: str) -> str:
-    return str(document.get(tag, {}).get("Value", [""])[0])
+def _url(uids: Sequence[str], root: str) -> str:
+    return root + "".join(f"/{place}/{uid}" for place, uid in zip(_PLACES, uids, strict=False))

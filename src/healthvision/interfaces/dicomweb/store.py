@@ -60,7 +60,7 @@ class Intake:
     actor: Actor
     space: str
     study_uid: str | None
-    settings: ArchiveSettings = field(default_factory=ArchiveSettings)
+    settings: ArchiveSettings = field(default_factory=ArchiveSettings.current)
 
     async def run(self, request: Request) -> list[Received]:
         """Take in the whole body and return one answer per instance, in order.

@@ -96,7 +96,7 @@ def _reference(result: Received) -> Json:
 
 def _reason(result: Received) -> Json:
     """Failure Reason, and in words in a Failed Attributes Sequence (0074,1048)."""
-    if result.outcome == "conflict":
+    if result.outcome in ("conflict", "duplicate"):
         reason, words = DUPLICATE_INSTANCE, "another object with this UID is stored and shown"
     else:
         reason = failure_reason(result.reason)

@@ -8,7 +8,7 @@ that pages back and forth pays once. It never touches a disk, so nothing of it i
 import asyncio
 import functools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 from healthvision.domains.archive import service as archive
@@ -23,6 +23,7 @@ CHILD_S = 60
 CHILD_MB = 4096
 KEPT_BYTES = 64 << 20
 _AT_ONCE = 2  # decoding jobs of this process at the same time
+_AHEAD_BYTES = 16 << 20  # a larger object is coded anew only when it is its turn
 
 
 class CannotDecode(NotAcceptable):
@@ -97,13 +98,39 @@ async def object_as(db: Database, ref: InstanceRef, syntax: str) -> bytes:
     The caller has recorded the access.
     """
     decoders = decoders_of(db)
-    key = (ref.id, ref.location.sha256, syntax)
+    key = (ref.id, ref.digest, syntax)
     made = decoders.kept.get(key)
     if made is None:
         data = await archive.read_bytes(db, ref)
         made = await decoders.run(transcode, data, syntax, apart=True)
         decoders.kept.put(key, made)
     return made
+
+
+async def objects_as(
+    db: Database, refs: Sequence[InstanceRef], syntaxes: Sequence[str]
+) -> AsyncGenerator[bytes | None]:
+    """Yield each instance in its transfer syntax, None for those that are stored in it.
+
+    The next ones are begun while one is used, as many as run at once. Raises CannotDecode.
+    """
+    begun: dict[int, asyncio.Task[bytes]] = {}
+    try:
+        for number, (ref, syntax) in enumerate(zip(refs, syntaxes, strict=True)):
+            if syntax == ref.transfer_syntax:
+                yield None
+                continue
+            for place in range(number, min(number + 1 + _AT_ONCE, len(refs))):
+                other = refs[place]
+                small = place == number or other.size <= _AHEAD_BYTES
+                if place not in begun and small and syntaxes[place] != other.transfer_syntax:
+                    work = object_as(db, other, syntaxes[place])
+                    begun[place] = asyncio.create_task(work)
+            yield await begun.pop(number)
+    finally:
+        for task in begun.values():
+            task.cancel()
+        await asyncio.gather(*begun.values(), return_exceptions=True)
 
 
 async def frame_as(
@@ -114,7 +141,7 @@ async def frame_as(
     ``data``: the whole object when the caller has it. The caller has recorded the access.
     """
     decoders = decoders_of(db)
-    key = (ref.id, ref.location.sha256, syntax, number)
+    key = (ref.id, ref.digest, syntax, number)
     made = decoders.kept.get(key)
     if made is None:
         data = await archive.read_bytes(db, ref) if data is None else data

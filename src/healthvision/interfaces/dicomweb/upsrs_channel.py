@@ -3,6 +3,7 @@
 
 Reports lie in the database until they are sent, so a subscriber may connect to any process and
 gets what came while it was away. A report may come twice after a broken connection, never not.
+Sign-in and the right in the space are looked at with each poll.
 """
 
 import asyncio
@@ -23,7 +24,6 @@ from healthvision.kernel.telemetry import request_id_from, trace_id_from
 
 router = APIRouter()
 POLL_S = 0.5
-CHECK_EVERY = 60  # polls until sign-in and rights are looked at again
 _REFUSED, _ENDED = 4403, 4401
 
 
@@ -37,13 +37,14 @@ async def open_event_channel(
     db = cast("Database", socket.app.state.db)
     try:
         actor = await _caller(db, socket, space)
+        await db.resources.get(RateLimiter).hit(actor, "dicomweb")  # type: ignore[type-abstract]
     except Problem as problem:
         await socket.close(_REFUSED, problem.code)
         return
     await socket.accept()
     gone = asyncio.ensure_future(_hang_up(socket))
     try:
-        await _send_until(db, socket, actor, (space, aetitle), gone)
+        await _send_until(db, socket, (space, aetitle), gone)
     except Problem as problem:
         if socket.client_state is WebSocketState.CONNECTED:
             await socket.close(_ENDED, problem.code)
@@ -68,7 +69,6 @@ async def _caller(db: Database, socket: WebSocket, space: str) -> Actor:
         trace_id=trace_id_from(None),
     )
     actor = await authenticator.authenticate(credentials)
-    await db.resources.get(RateLimiter).hit(actor, "dicomweb")  # type: ignore[type-abstract]
     async with db.reading() as session:
         await spaces.get(session, actor, space)
     return actor
@@ -83,16 +83,12 @@ async def _hang_up(socket: WebSocket) -> None:
 async def _send_until(
     db: Database,
     socket: WebSocket,
-    actor: Actor,
     place: tuple[str, str],
     gone: "asyncio.Future[None]",
 ) -> None:
     space, aetitle = place
-    polls = 0
     while not gone.done():
-        if polls and polls % CHECK_EVERY == 0:
-            actor = await _caller(db, socket, space)
-        polls += 1
+        actor = await _caller(db, socket, space)
         async with db.reading() as session:
             reports = await integration.fetch_reports(session, actor, space, aetitle)
         for report in reports:

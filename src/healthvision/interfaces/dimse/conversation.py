@@ -24,11 +24,14 @@ from healthvision.formats.dicom.dimse import Command
 from healthvision.formats.dicom.scu import read_unit
 from healthvision.formats.dicom.ul import AssociateRequest, ProtocolError, Rejection
 from healthvision.formats.dicom.writer import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from healthvision.interfaces.dimse.committing import Committing
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.interfaces.dimse.finding import IDENTIFIER_BYTES, Finding
 from healthvision.interfaces.dimse.negotiation import STORAGE, agree
+from healthvision.interfaces.dimse.performing import Performing
 from healthvision.interfaces.dimse.retrieving import Retrieving
 from healthvision.interfaces.dimse.storing import Storing
+from healthvision.interfaces.dimse.worklisting import Worklisting
 from healthvision.kernel.errors import Busy, Problem
 from healthvision.kernel.listening import Connection
 from healthvision.kernel.telemetry import REGISTRY, logger
@@ -52,6 +55,10 @@ _NAMES = {
     dimse.C_FIND_RQ: "find",
     dimse.C_MOVE_RQ: "move",
     dimse.C_GET_RQ: "get",
+    dimse.N_ACTION_RQ: "action",
+    dimse.N_CREATE_RQ: "create",
+    dimse.N_SET_RQ: "set",
+    dimse.N_EVENT_REPORT_RQ: "event-report",
 }
 
 
@@ -145,7 +152,7 @@ async def _let_in(desk: Desk, caller: Caller) -> Peer:
 
 def _talk(desk: Desk, connection: Connection, peer: Peer, request: AssociateRequest) -> str:
     private = desk.settings.private_classes
-    agreed = agree(request.contexts, request.roles, peer.admitted.operations, private)
+    agreed = agree(request.contexts, request.roles, peer.operations, private)
     answer = ul.AssociateAccept(
         agreed.decided, OWN_MAX_PDU, IMPLEMENTATION_UID, IMPLEMENTATION_NAME, agreed.roles
     )
@@ -183,6 +190,8 @@ def _service(desk: Desk, context: Context) -> str:
 
 def _handlers(desk: Desk, peer: Peer) -> dict[tuple[int, str], Handler]:
     storing, finding, retrieving = Storing(desk, peer), Finding(desk, peer), Retrieving(desk, peer)
+    worklist, performing = Worklisting(desk, peer), Performing(desk, peer)
+    committing = Committing(desk, peer)
     return {
         (dimse.C_ECHO_RQ, dimse.VERIFICATION): _echo,
         (dimse.C_STORE_RQ, "storage"): storing.handle,
@@ -192,6 +201,12 @@ def _handlers(desk: Desk, peer: Peer) -> dict[tuple[int, str], Handler]:
         (dimse.C_MOVE_RQ, dimse.STUDY_ROOT_MOVE): retrieving.move,
         (dimse.C_GET_RQ, dimse.PATIENT_ROOT_GET): retrieving.get,
         (dimse.C_GET_RQ, dimse.STUDY_ROOT_GET): retrieving.get,
+        (dimse.C_FIND_RQ, dimse.MODALITY_WORKLIST): worklist.handle,
+        (dimse.N_CREATE_RQ, dimse.PERFORMED_STEP): performing.create,
+        (dimse.N_SET_RQ, dimse.PERFORMED_STEP): performing.change,
+        (dimse.N_ACTION_RQ, dimse.COMMITMENT): committing.asked,
+        (dimse.N_EVENT_REPORT_RQ, dimse.COMMITMENT): committing.reported,
+        (dimse.N_EVENT_REPORT_RQ | dimse.RESPONSE, dimse.COMMITMENT): committing.answered,
     }
 
 

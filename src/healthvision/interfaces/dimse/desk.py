@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import Incoming, InstanceRef, Origin, Received
 from healthvision.domains.spaces.aes import Admitted
-from healthvision.domains.spaces.schemas import SpaceRead
+from healthvision.domains.spaces.schemas import Operation, SpaceRead
 from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.kernel import tls
 from healthvision.kernel.apart import ChildProcesses
@@ -28,6 +28,12 @@ class Peer:
     calling: str
     admitted: Admitted
     space: SpaceRead
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """What may be negotiated with it; 'receive': it may report on what we sent it."""
+        own = self.admitted.operations
+        return own | {"receive"} if self.admitted.receives else own
 
 
 class Desk:

@@ -4,6 +4,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import ArchiveQuery, Found, FoundItem, Json, SearchLevel
 from healthvision.domains.audit import service as audit
@@ -17,6 +19,7 @@ from healthvision.formats.dicom.ul import ProtocolError
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.interfaces.dimse.statuses import comment_of, status_of
 from healthvision.kernel.errors import Problem
+from healthvision.kernel.hotread import reader_of
 
 PAGE = 500
 IDENTIFIER_BYTES = 1 << 20
@@ -117,17 +120,19 @@ class Finding:
         return dimse.SUCCESS
 
     def _items(self, question: Question) -> Iterator[FoundItem]:
-        self._desk.wait(self._record(question))
-        cursor: str | None = None
+        found = self._desk.wait(self._begun(question))
         seen: set[tuple[str, str]] = set()
         while True:
-            found = self._desk.wait(self._page(question, cursor))
             for item in found.items:
-                if question.level != "PATIENT" or _first_of_patient(item.json, seen):
+                if question.level != "PATIENT" or _first_of_patient(item, seen):
                     yield item
-            cursor = found.next
-            if cursor is None:
+            if found.next is None:
                 return
+            found = self._desk.wait(self._page(question, found.next))
+
+    async def _begun(self, question: Question) -> Found:
+        await self._record(question)
+        return await self._page(question, None)
 
     async def _record(self, question: Question) -> None:
         await audit.record_read(
@@ -141,10 +146,12 @@ class Finding:
 
     async def _page(self, question: Question, cursor: str | None) -> Found:
         query = ArchiveQuery(question.query.filters, limit=PAGE, cursor=cursor)
-        async with self._desk.db.reading() as session:
-            return await archive.find_in(
-                session, self._peer.admitted.actor, self._peer.space, question.search, query
-            )
+        actor, space = self._peer.admitted.actor, self._peer.space
+
+        def work(connection: Connection) -> Found:
+            return archive.find_on(connection, actor, space, question.search, query)
+
+        return await reader_of(self._desk.db).run(work)
 
     def _document(self, question: Question, item: FoundItem) -> Json:
         asked = {tag: {"vr": vr} for tag, vr in question.identifier.asked.items()}
@@ -153,7 +160,7 @@ class Finding:
             shown = {t: None for t in shown if t in _PATIENT_KEYS}
         document: Json = {
             **asked,
-            **{tag: item.json[tag] for tag in shown if tag in item.json},
+            **item.attributes(shown),
             "00080052": {"vr": "CS", "Value": [question.level]},
             "00080054": {"vr": "AE", "Value": [self._peer.called]},
         }
@@ -162,7 +169,8 @@ class Finding:
         return document
 
 
-def _first_of_patient(document: Json, seen: set[tuple[str, str]]) -> bool:
+def _first_of_patient(item: FoundItem, seen: set[tuple[str, str]]) -> bool:
+    document = item.attributes(("00100020", "00100021"))
     patient, issuer = (
         str((document.get(t, {}).get("Value") or [""])[0]) for t in ("00100020", "00100021")
     )

@@ -19,6 +19,12 @@ _QUERY: Mapping[str, Operation] = {
     dimse.STUDY_ROOT_MOVE: "move",
     dimse.PATIENT_ROOT_GET: "get",
     dimse.STUDY_ROOT_GET: "get",
+    dimse.MODALITY_WORKLIST: "find",
+}
+# Who may use an N-service; 'receive': our destinations, which report storage commitment to us.
+_SERVICES: Mapping[str, tuple[Operation, ...]] = {
+    dimse.PERFORMED_STEP: ("store",),
+    dimse.COMMITMENT: ("store", "receive"),
 }
 _PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
 
@@ -39,7 +45,7 @@ _NO_STORAGE = ("Commitment", "Directory", "Service")
 
 def _registered(kind: str, newer: Mapping[str, str]) -> dict[str, str]:
     old = {uid: str(entry[0]) for uid, entry in UID_dictionary.items() if entry[1] == kind}
-    return old | newer
+    return {**old, **newer}
 
 
 # Transfer syntaxes and storage SOP classes that are taken: UID -> name.
@@ -81,7 +87,8 @@ def agree(
     answered: dict[str, Role] = {}
     for one in proposed:
         role = wanted.get(one.abstract)
-        gets = role is not None and role.scp and "get" in operations
+        stored = one.abstract not in _SERVICES
+        gets = stored and role is not None and role.scp and "get" in operations
         result = _judge(one, operations, private, gets=gets)
         syntax = _chosen(one, gets=gets) if result == ul.ACCEPTED else None
         if result == ul.ACCEPTED and syntax is None:
@@ -91,8 +98,9 @@ def agree(
             continue
         contexts[one.number] = Context(one.number, one.abstract, syntax, stores=gets)
         if role is not None:
-            stores = "store" in operations or one.abstract not in STORAGE
-            answered[one.abstract] = Role(one.abstract, role.scu and stores, gets)
+            stores = "store" in operations or (stored and one.abstract not in STORAGE)
+            serves = gets or (one.abstract == dimse.COMMITMENT and "receive" in operations)
+            answered[one.abstract] = Role(one.abstract, role.scu and stores, role.scp and serves)
     return Agreement(tuple(decided), contexts, tuple(answered.values()))
 
 
@@ -103,13 +111,16 @@ def _judge(
         return ul.ACCEPTED
     if one.abstract in _QUERY:
         return ul.ACCEPTED if _QUERY[one.abstract] in operations else ul.USER_REJECTED
+    if one.abstract in _SERVICES:
+        allowed = any(o in operations for o in _SERVICES[one.abstract])
+        return ul.ACCEPTED if allowed else ul.USER_REJECTED
     if one.abstract in STORAGE or one.abstract in private:
         return ul.ACCEPTED if gets or "store" in operations else ul.USER_REJECTED
     return ul.NO_ABSTRACT
 
 
 def _chosen(one: Proposed, *, gets: bool) -> str | None:
-    if one.abstract == dimse.VERIFICATION or one.abstract in _QUERY:
+    if one.abstract == dimse.VERIFICATION or one.abstract in (*_QUERY, *_SERVICES):
         return next((s for s in _PLAIN if s in one.syntaxes), None)
     if gets and (plain := next((s for s in _PLAIN if s in one.syntaxes), None)):
         return plain

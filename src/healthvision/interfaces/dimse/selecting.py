@@ -38,7 +38,7 @@ async def select(db: Database, peer: Peer, identifier: Identifier) -> list[Insta
         found: list[InstanceRef] = []
         for study in studies:
             found += await _of_study(session, peer, study, identifier)
-    return found
+    return await archive.corrected(db, found)
 
 
 def _listed(identifier: Identifier, keyword: str) -> list[str]:

@@ -40,6 +40,11 @@ TOLD: Mapping[int, str] = {
     dimse.NOT_AUTHORIZED: "the peer may not do this",
     dimse.UNRECOGNIZED: "operation unknown",
     dimse.BAD_ARGUMENT: "an argument cannot be used",
+    dimse.BAD_VALUE: "N-CREATE, N-SET, N-ACTION: an attribute is missing or cannot be used",
+    dimse.DUPLICATE_INSTANCE: "N-CREATE: the instance exists",
+    dimse.NO_SUCH_INSTANCE: "N-SET, N-ACTION: there is no such instance",
+    dimse.NO_SUCH_ACTION: "N-ACTION: there is no such action",
+    dimse.NO_SUCH_EVENT: "N-EVENT-REPORT: nobody here asked for this report",
 }
 
 

@@ -22,7 +22,7 @@ class Storing:
     """The C-STORE service of one association."""
 
     def __init__(self, desk: Desk, peer: Peer) -> None:
-        limits = ArchiveSettings()
+        limits = ArchiveSettings.current()
         self._desk = desk
         self._peer = peer
         self._most = limits.max_image_bytes

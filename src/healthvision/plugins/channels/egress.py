@@ -151,6 +151,16 @@ def is_allowed(host: str, address: Address, allow: Collection[str]) -> bool:
     return False
 
 
+def check_literal(host: str, allow: Collection[str]) -> None:
+    """Raise ValueError for an address in figures that could never be sent to."""
+    address = literal_address(host)
+    if address is not None and not is_public(address) and not is_allowed(host, address, allow):
+        raise ValueError(
+            "the address is not public; an administrator of the installation allows it with "
+            "HV_NOTIFY_PRIVATE_ALLOW"
+        )
+
+
 @cache
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Return a TLS context that trusts the usual authorities and, if given, the hospital's own.
@@ -196,7 +206,9 @@ async def checked_address(
         private = not is_public(address)
         if private and not is_allowed(host, address, allow):
             raise DeliveryFailed(
-                "the receiver's address is not public and not allowed", permanent=True
+                "the receiver's address is not public; an administrator of the installation "
+                "allows it with HV_NOTIFY_PRIVATE_ALLOW",
+                permanent=True,
             )
         checked.append(Checked(address, private or is_allowed(host, address, allow)))
     if not checked:

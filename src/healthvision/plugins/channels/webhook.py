@@ -7,15 +7,15 @@ import hmac
 from datetime import datetime
 from hashlib import sha256
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
-from healthvision.domains.notify.ports import Message, Receipt
+from healthvision.domains.notify.ports import NEW, Message, Receipt
 from healthvision.domains.notify.settings import NotifySettings
 from healthvision.kernel import strictjson
 from healthvision.kernel.clock import now
 from healthvision.kernel.schemas import Input
 from healthvision.plugins.channels import http
-from healthvision.plugins.channels.egress import Resolver, parse_url, system_resolver
+from healthvision.plugins.channels.egress import Resolver, check_literal, parse_url, system_resolver
 
 PREFIX = "whsec_"
 
@@ -30,8 +30,10 @@ class WebhookConfig(Input):
 
     @field_validator("url")
     @classmethod
-    def _url(cls, value: str) -> str:
-        parse_url(value)
+    def _url(cls, value: str, info: ValidationInfo) -> str:
+        target = parse_url(value)
+        if (info.context or {}).get(NEW):
+            check_literal(target.host, NotifySettings().allowed())
         return value
 
     @field_validator("secret", "previous_secret")

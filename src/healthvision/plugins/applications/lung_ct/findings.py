@@ -41,6 +41,9 @@ from healthvision.clinical.volume import BoolArray, FloatArray
 from healthvision.plugins.applications.lung_ct import words
 from healthvision.plugins.applications.lung_ct.risk import risks
 
+# A mass sunk into a wall is measured short, one that lies on tissue long: 5th and 95th percentile
+# of the error on 24 masses of phantoms, seeds 3200-3205 (evidence.json).
+MASS_BELOW_MM, MASS_ABOVE_MM = 13.0, 12.0
 EMPHYSEMA_FROM = 5.0  # %LAA-950
 FOREST_METHOD = (
     "random forest on 22 features, logistic calibration with contrast, size and attachment, "
@@ -261,9 +264,12 @@ def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int
     section = min(mass.section * fz + fz // 2, shape[0] - 1)
     where = words.region(left=mass.left, zone=mass.zone)
     size = mass.axes.mean_mm
+    interval = (max(0.1, size - MASS_ABOVE_MM), size + MASS_BELOW_MM)
     label = Text(zh=f"软组织肿块 {size:g} mm", en=f"soft-tissue mass {size:g} mm")
-    method = f"coarse grid {lungs.coarse.spacing[1]:.1f} mm, largest axial section"
-    error = 2 * max(lungs.coarse.spacing[1:])
+    method = (
+        f"coarse grid {lungs.coarse.spacing[1]:.1f} mm, largest axial section, "
+        "only the part within the expected lung"
+    )
     finding = Finding(
         tracking_id=name,
         tracking_uid=tracking_uid(case.image.header.series_uid, name),
@@ -271,7 +277,7 @@ def mass_finding(case: Case, lungs: Lungs, mass: Mass, number: int, segment: int
         label=label,
         location=_location(case, mass.place, section, left=mass.left, zone=mass.zone),
         measurements=(
-            words.measurement("mean", size, "mm", method, (max(0.1, size - error), size + error)),
+            words.measurement("mean", size, "mm", method, interval),
             words.measurement("long", mass.axes.long_mm, "mm", method),
             words.measurement("short", mass.axes.short_mm, "mm", method),
             words.measurement("volume", mass.volume_ml, "mL", method),

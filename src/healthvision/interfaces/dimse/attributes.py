@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data set behind an N-service command, read within a bound."""
+
+from healthvision.domains.archive.schemas import Json
+from healthvision.formats.dicom.association import Association, Context
+from healthvision.formats.dicom.body import Body
+from healthvision.formats.dicom.dimse import Command
+from healthvision.formats.dicom.errors import DicomRefused
+from healthvision.formats.dicom.identifiers import read_data_set
+
+MOST_BYTES = 32 << 20
+
+
+def read_attributes(association: Association, context: Context, command: Command) -> Json:
+    """Read the data set of a request as DICOM JSON; raises DicomRefused."""
+    body = Body(MOST_BYTES, MOST_BYTES)
+    body.begin()
+    if command.has_dataset:
+        association.read_body(context, body)
+    whole = body.whole()
+    if body.too_large or not isinstance(whole, bytes):
+        raise DicomRefused("data-set", "The data set is too long.")
+    return read_data_set(whole, context.syntax)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door of the web workstation: its pages and its session."""

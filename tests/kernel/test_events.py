@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is told of an event: a job for each handler that has work with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from sqlalchemy import select
+
+from healthvision.kernel.clock import new_id
+from healthvision.kernel.db import Database, Session
+from healthvision.kernel.events import Asked, Event, EventRow, publish
+from healthvision.kernel.module import Module
+from healthvision.kernel.security import Actor
+from tests.support.queue import InPlaceQueue
+
+heard: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Rung(Event):
+    """A bell rang."""
+
+    topic: ClassVar[str] = "test.rung.v1"
+    loud: bool
+
+
+async def always(session: Session, actor: Actor, event: Rung) -> None:
+    """Hear every bell."""
+    heard.append("always")
+
+
+async def loudly(session: Session, actor: Actor, event: Rung) -> None:
+    """Hear loud bells."""
+    heard.append("loudly")
+
+
+async def is_loud(session: Session, event: Rung) -> bool:
+    """Tell whether a bell is loud."""
+    return event.loud
+
+
+@pytest.fixture
+def modules() -> Sequence[Module]:
+    """One room with two listeners, one of which is asked first."""
+    heard.clear()
+    return [Module(name="ear", subscriptions={Rung: [always, Asked(loudly, is_loud)]})]
+
+
+class TestPublish:
+    @pytest.mark.parametrize(("loud", "told"), [(True, ["always", "loudly"]), (False, ["always"])])
+    async def test_asks_before_it_enqueues_a_delivery(
+        self, db: Database, actor: Actor, queue: InPlaceQueue, loud: bool, told: list[str]
+    ) -> None:
+        async with db.transaction() as session:
+            await publish(session, actor, Rung(org_id=actor.org_id, subject=new_id(), loud=loud))
+        await queue.drain(db)
+        assert sorted(heard) == told
+        async with db.reading() as session:
+            assert len((await session.scalars(select(EventRow))).all()) == 1

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One running platform with studies for all browser journeys."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from healthvision.app import accounts
+from healthvision.app.accounts import DemoPeople
+from healthvision.interfaces.web.pages import STATIC
+from healthvision.kernel.settings import CoreSettings
+from tests.support.platform import platform
+from tests.support.postgres import free_port
+from tests.support.services import missing_service
+from tests.support.small_ct import small_ct
+from tests.web.patients import as_patient
+
+CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "HV_IDENTITY_ARGON2_MEMORY_KIB": "8192",
+    "HV_IDENTITY_ARGON2_TIME": "1",
+    "HV_RATELIMIT_TIERS": '{"standard": {"auth": 100000, "ui": 100000}}',
+    "HV_DIMSE_ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Workstation:
+    """A platform that serves the interface, and who may sign in."""
+
+    url: str
+    people: DemoPeople
+    folder: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def browse(self, *journeys: str, timeout_s: float = 280, **more: str) -> None:
+        """Run journeys of web/e2e; AssertionError with what they told when one fails."""
+        shots = os.environ.get("HV_E2E_SHOTS", "")
+        environment = {
+            **os.environ,
+            "HV_E2E_SERVER": self.url,
+            "HV_E2E_DOCTOR": accounts.DOCTOR,
+            "HV_E2E_DOCTOR_PASSWORD": self.people.doctor_password,
+            "HV_E2E_ADMIN": accounts.ADMIN,
+            "HV_E2E_ADMIN_PASSWORD": self.people.admin_password,
+            "HV_E2E_KEY": self.people.doctor_key,
+            "HV_E2E_SHOTS": shots,
+            **more,
+        }
+        command = [sys.executable, "scripts/web_build.py", "e2e", *journeys]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+
+
+def store(url: str, key: str, files: list[bytes]) -> None:
+    """Store files by STOW-RS."""
+    mark = b"hv-test-part"
+    parts = [b"--%s\r\nContent-Type: application/dicom\r\n\r\n%s\r\n" % (mark, f) for f in files]
+    body = b"".join(parts) + b"--" + mark + b"--\r\n"
+    kind = 'multipart/related; type="application/dicom"; boundary=hv-test-part'
+    headers = {"Content-Type": kind, "Authorization": f"Bearer {key}"}
+    answer = httpx.post(f"{url}/dicomweb/default/studies", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def _seed(url: str, key: str) -> None:
+    store(url, key, as_patient(small_ct("li"), "李^梅", "头部平扫"))
+    store(url, key, as_patient(small_ct("zhao"), "赵^强", "胸部平扫", stat=True))
+    store(url, key, as_patient(small_ct("sun"), "孙^丽", "腹部平扫"))
+    _wait_for_rows(url, key, 3)
+
+
+def _wait_for_rows(url: str, key: str, wanted: int) -> None:
+    end = time.monotonic() + 60
+    headers = {"Authorization": f"Bearer {key}"}
+    while time.monotonic() < end:
+        page = httpx.get(f"{url}/v1/worklist", headers=headers).json()
+        if len(page["items"]) >= wanted:
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"the worklist does not fill: {page}")
+
+
+@pytest.fixture(scope="session")
+def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
+    """A running platform with the built interface, three studies and two people."""
+    if not CHROMIUM.exists():
+        missing_service("chromium")
+    if not (STATIC / "index.html").is_file():
+        missing_service("the built web interface (make web)")
+    folder = tmp_path_factory.mktemp("workstation")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with pytest.MonkeyPatch.context() as patch, platform(folder, **SETTINGS) as running:
+        running.environment["HV_PUBLIC_URL"] = url
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        people = asyncio.run(accounts.demo_people(CoreSettings()))
+        process = running.add_at("all", port)
+        process.wait_ready()
+        _seed(url, people.doctor_key)
+        yield Workstation(url, people, folder)

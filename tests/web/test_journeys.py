@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Journeys in Debian's Chromium against the real server."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.chests import chest_slices, write_zip
+from tests.support.small_ct import small_ct
+from tests.web.conftest import Workstation
+from tests.web.patients import as_patient
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(290)]
+
+
+class TestJourneys:
+    def test_worklist_filters_drawer_and_languages(self, workstation: Workstation) -> None:
+        workstation.browse("worklist")
+
+    def test_what_can_go_wrong_is_told_and_nothing_typed_is_lost(
+        self, workstation: Workstation
+    ) -> None:
+        workstation.browse("edges")
+
+    def test_an_administrator_answers_who_opened_a_patient(self, workstation: Workstation) -> None:
+        workstation.browse("admin")
+
+    def test_an_upload_ends_in_a_result_card(
+        self, workstation: Workstation, tmp_path: Path
+    ) -> None:
+        files = as_patient(small_ct("zhou", slices=24), "周^明", "胸部平扫")
+        packed = write_zip(tmp_path / "周明.zip", files)
+        workstation.browse("analyze", HV_E2E_FILE=str(packed))
+
+    @pytest.mark.long
+    def test_a_chest_ends_in_findings(self, workstation: Workstation, tmp_path: Path) -> None:
+        packed = write_zip(tmp_path / "chest.zip", chest_slices(5, "P-chest"))
+        workstation.browse("analyze", HV_E2E_FILE=str(packed), HV_E2E_FINDS="1")
+
+    @pytest.mark.long
+    def test_every_screen_is_accessible_and_speaks_one_language(
+        self, workstation: Workstation
+    ) -> None:
+        workstation.browse("looks")

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debian's Chromium with software GL; notes every console error and every failed request.
+import { chromium, type Browser, type Page } from 'playwright-core'
+
+const FLAGS = [
+  '--no-sandbox',
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--ignore-gpu-blocklist',
+  '--disable-dev-shm-usage',
+]
+
+export interface Visit {
+  page: Page
+  troubles: string[]
+  close: () => Promise<void>
+}
+
+export const SERVER = process.env.HV_E2E_SERVER ?? 'http://127.0.0.1:8080'
+
+let browser: Browser | undefined
+
+export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { width: 1440, height: 900 }): Promise<Visit> {
+  browser ??= await chromium.launch({ executablePath: process.env.HV_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
+  const context = await browser.newContext({ viewport: size, locale: language, acceptDownloads: true })
+  await context.addInitScript((chosen) => {
+    if (!localStorage.getItem('hv-language')) localStorage.setItem('hv-language', chosen)
+  }, language)
+  const page = await context.newPage()
+  const troubles: string[] = []
+  page.on('console', (m) => {
+    if (m.type() === 'error' || m.type() === 'warning') troubles.push(`console ${m.type()}: ${m.text()}`)
+  })
+  page.on('pageerror', (error) => troubles.push(`page: ${error.message}`))
+  page.on('request', (request) => {
+    const url = new URL(request.url())
+    if (url.protocol.startsWith('http') && url.origin !== SERVER) troubles.push(`outside: ${request.url()}`)
+  })
+  return { page, troubles, close: () => context.close() }
+}
+
+export interface Person {
+  email: string
+  password: string
+}
+
+/** The people of the server under test, out of the environment. */
+export const DOCTOR: Person = { email: process.env.HV_E2E_DOCTOR ?? '', password: process.env.HV_E2E_DOCTOR_PASSWORD ?? '' }
+export const ADMIN: Person = { email: process.env.HV_E2E_ADMIN ?? '', password: process.env.HV_E2E_ADMIN_PASSWORD ?? '' }
+
+/** Keep a picture when HV_E2E_SHOTS names a folder. */
+export async function shot(page: Page, name: string): Promise<void> {
+  const folder = process.env.HV_E2E_SHOTS
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png` })
+}
+
+/** Forget troubles that a journey causes on purpose. */
+export function expected(made: Visit, pattern: RegExp): void {
+  made.troubles.splice(0, made.troubles.length, ...made.troubles.filter((t) => !pattern.test(t)))
+}
+
+export async function signIn(page: Page, { email, password }: Person, path = '/'): Promise<void> {
+  await page.goto(SERVER + path)
+  await page.locator('#email').fill(email)
+  await page.locator('#password').fill(password)
+  await page.locator('button[type=submit]').click()
+  await page.locator('.hv-bar').waitFor()
+}
+
+export async function end(): Promise<void> {
+  await browser?.close()
+  browser = undefined
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// One act of an administrator: done, told, lists asked again; or refused, and said why.
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { App } from 'antd'
+import { useTranslation } from 'react-i18next'
+import { useProblemText } from '../../app/errors'
+
+export function useAct<Wish, Answer>(work: (wish: Wish) => Promise<Answer>, then?: (answer: Answer) => void) {
+  const { t } = useTranslation('admin')
+  const { message } = App.useApp()
+  const problem = useProblemText()
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: work,
+    onSuccess: async (answer) => {
+      then?.(answer)
+      message.success(t('done'))
+      await queries.invalidateQueries()
+    },
+    onError: (error) => {
+      message.error(problem(error))
+    },
+  })
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The viewer as one component: strip, tools, pictures, side panel.
+import { useEffect, useState, type ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+import { listenToKeys } from './actions'
+import { endEngine, startEngine } from './engine'
+import { jumpTo } from './jumping'
+import { forgetImages } from './loading'
+import { forgetDrawn } from './measure/drawn'
+import type { Report } from './measure/reading'
+import { bringBackMore, watchMeasured } from './measure/saving'
+import { openStudy, type StudyToOpen } from './opening'
+import { forgetSegmentations } from './overlays/show'
+import { openPrefs } from './prefs'
+import { GRID, useViewer, view, type Target } from './store'
+import { endTools } from './toolset'
+import { AskWords, KeyHelp } from './ui/dialogs'
+import { Reformats } from './ui/reformat'
+import { Side } from './ui/side'
+import { StackTile } from './ui/stack'
+import { Strip } from './ui/strip'
+import { Toolbar } from './ui/toolbar'
+import './viewer.css'
+
+interface Props {
+  study: StudyToOpen
+  reader: string // DICOM person name of who measures
+  owner: string // whose likings these are
+  target: Target | undefined
+  panel?: ReactNode
+  panelTitle: string
+  priors: ReactNode
+  trouble: (error: unknown, retry: () => void) => ReactNode
+}
+
+function Grid() {
+  const layout = useViewer((s) => s.layout)
+  const many = GRID[layout]
+  if (layout === 'mpr' || layout === 'mip' || layout === '3d') {
+    return (
+      <div className={`hv-grid hv-grid-${layout}`}>
+        <Reformats key={layout} layout={layout} />
+      </div>
+    )
+  }
+  return (
+    <div className={`hv-grid hv-grid-${layout}`}>
+      {Array.from({ length: many }, (_, i) => (
+        <StackTile key={i} slot={i} />
+      ))}
+    </div>
+  )
+}
+
+function Notice() {
+  const { t } = useTranslation('viewer')
+  const notice = useViewer((s) => s.notice)
+  useEffect(() => {
+    if (!notice) return
+    const timer = window.setTimeout(() => {
+      view.set({ notice: undefined })
+    }, 7000)
+    return () => {
+      window.clearTimeout(timer)
+    }
+  }, [notice])
+  if (!notice) return null
+  return (
+    <div className="hv-notice" role="status" data-notice={notice.key}>
+      {t(notice.key, notice.values ?? {})}
+    </div>
+  )
+}
+
+function useLife(study: StudyToOpen, reader: string, owner: string, target: Target | undefined) {
+  const [reports, setReports] = useState<Report[]>([])
+  const [error, setError] = useState<unknown>()
+  const [running, setRunning] = useState(false)
+  const [round, setRound] = useState(0)
+  const { space, studyUid } = study.place
+  const loaded = useViewer((s) => s.loaded)
+
+  useEffect(() => {
+    let here = true
+    performance.mark('hv-open')
+    openPrefs(owner)
+    view.reset('1x1')
+    if (target) view.set({ target: { ...target, asked: Date.now() } })
+    const unwatch = watchMeasured(reader)
+    startEngine()
+      .then(() => {
+        if (here) setRunning(true)
+        return openStudy(study)
+      })
+      .then(
+        (found) => {
+          if (here) setReports(found)
+        },
+        (problem: unknown) => {
+          if (here) setError(problem)
+        },
+      )
+    return () => {
+      here = false
+      unwatch()
+      setRunning(false)
+      forgetSegmentations()
+      forgetDrawn()
+      forgetImages()
+      endTools()
+      endEngine()
+      view.reset('1x1')
+    }
+    // a new target alone must not open the study again
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [space, studyUid, owner, reader, round])
+
+  const goal = JSON.stringify(target)
+  useEffect(() => {
+    if (running && goal) jumpTo(JSON.parse(goal) as Target)
+  }, [goal, running])
+  useEffect(bringBackMore, [loaded])
+  return { reports, error, running, retry: () => {
+    setError(undefined)
+    setReports([])
+    setRound((r) => r + 1)
+  } }
+}
+
+export function Viewer(props: Props) {
+  const { t } = useTranslation('viewer')
+  const { reports, error, running, retry } = useLife(props.study, props.reader, props.owner, props.target)
+  const [help, setHelp] = useState(false)
+  const unsaved = useViewer((s) => s.unsaved)
+  useEffect(() => listenToKeys(() => { setHelp(true) }), [])
+  useEffect(() => {
+    if (!unsaved) return
+    const hold = (event: BeforeUnloadEvent) => {
+      event.preventDefault()
+    }
+    window.addEventListener('beforeunload', hold)
+    return () => {
+      window.removeEventListener('beforeunload', hold)
+    }
+  }, [unsaved])
+  if (error !== undefined) return <div className="hv-page">{props.trouble(error, retry)}</div>
+  return (
+    <div className="hv-viewer" aria-label={t('title')} role="region">
+      <Strip />
+      <div className="hv-middle">
+        <Toolbar
+          help={() => {
+            setHelp(true)
+          }}
+        />
+        {running ? <Grid /> : <div className="hv-grid" />}
+        <Notice />
+        <AskWords />
+        {help && (
+          <KeyHelp
+            close={() => {
+              setHelp(false)
+            }}
+          />
+        )}
+      </div>
+      <Side reports={reports} panel={props.panel} panelTitle={props.panelTitle} priors={props.priors} />
+    </div>
+  )
+}
