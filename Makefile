@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Everything else is for people who change the code.
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 HV := .venv/bin/healthvision
 TEST_WORKERS ?= 2

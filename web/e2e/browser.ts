@@ -28,6 +28,7 @@ export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { widt
     if (!localStorage.getItem('hv-language')) localStorage.setItem('hv-language', chosen)
   }, language)
   const page = await context.newPage()
+  page.setDefaultTimeout(90_000) // a loaded test machine is slow, not wrong
   const troubles: string[] = []
   page.on('console', (m) => {
     if (m.type() === 'error' || m.type() === 'warning') troubles.push(`console ${m.type()}: ${m.text()}`)

@@ -139,7 +139,8 @@ class TestAuditOfWhatCameIn:
         await audit.flush(db)
         mine = (AuditEvent.org_id == actor.org_id, AuditEvent.category == "access")
         async with db.reading() as session:
-            return list(await session.scalars(select(AuditEvent.action).where(*mine)))
+            query = select(AuditEvent.action).where(*mine).order_by(AuditEvent.id)
+            return list(await session.scalars(query))
 
     async def test_reading_quarantine_leaves_rows(
         self, client: httpx.AsyncClient, db: Database, actor: Actor, send: Send

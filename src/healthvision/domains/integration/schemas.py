@@ -255,8 +255,11 @@ class WorklistEntryCreate(Input):
     medical_alerts: Long = ""
     allergies: Long = ""
     special_needs: Long = ""
-    pregnancy_status: Literal[1, 2, 3, 4] = Field(
-        default=4, description="PS3.3 C.2-3: 1 not, 2 possibly, 3 definitely pregnant, 4 unknown."
+    pregnancy_status: int = Field(
+        default=4,
+        ge=1,
+        le=4,
+        description="PS3.3 C.2-3: 1 not, 2 possibly, 3 definitely pregnant, 4 unknown.",
     )
     accession_number: Short = ""
     study_uid: Uid = Field(default="", description="Empty: a new one.")

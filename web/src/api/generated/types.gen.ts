@@ -7343,7 +7343,7 @@ export type WorklistEntryCreate = {
      *
      * PS3.3 C.2-3: 1 not, 2 possibly, 3 definitely pregnant, 4 unknown.
      */
-    pregnancy_status?: 1 | 2 | 3 | 4;
+    pregnancy_status?: number;
     /**
      * Priority
      */
