@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.services import missing_service
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -119,15 +121,7 @@ class TestCommand:
 class TestOwnTests:
     def test_vitest_is_good(self) -> None:
         if not (ROOT / "web" / "node_modules" / "vitest").is_dir():
-            pytest.skip("web/node_modules is missing; run: make setup")
+            missing_service("web/node_modules (make setup)")
         command = [sys.executable, str(ROOT / "scripts" / "web_build.py"), "test"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-
-
-class TestSizes:
-    def test_the_viewer_is_no_larger_than_promised(self) -> None:
-        found = list((web_build.STATIC / "assets").glob("viewer-*.js.gz"))
-        if not found:
-            pytest.skip("the interface is not built; run: make web")
-        assert max(p.stat().st_size for p in found) <= 1.4 * 1024 * 1024

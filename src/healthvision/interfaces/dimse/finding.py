@@ -11,11 +11,11 @@ from healthvision.domains.archive.schemas import ArchiveQuery, Found, FoundItem,
 from healthvision.domains.audit import service as audit
 from healthvision.formats.dicom import dimse
 from healthvision.formats.dicom.association import Association, Context
-from healthvision.formats.dicom.body import Body
 from healthvision.formats.dicom.dimse import Command
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.identifiers import Identifier, read_identifier, write_data_set
 from healthvision.formats.dicom.ul import ProtocolError
+from healthvision.interfaces.dimse.attributes import read_bytes
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.interfaces.dimse.statuses import comment_of, status_of
 from healthvision.kernel.errors import Problem
@@ -59,13 +59,7 @@ class Question:
 
 def read_query(association: Association, context: Context, command: Command) -> Identifier:
     """Read the identifier behind a query command; raises DicomRefused, LevelUnknown."""
-    body = Body(IDENTIFIER_BYTES, IDENTIFIER_BYTES)
-    body.begin()
-    if command.has_dataset:
-        association.read_body(context, body)
-    whole = body.whole()
-    if body.too_large or not isinstance(whole, bytes):
-        raise DicomRefused("identifier", "The identifier is too long.")
+    whole = read_bytes(association, context, command, IDENTIFIER_BYTES, "identifier")
     identifier = read_identifier(whole, context.syntax)
     root = context.abstract in _PATIENT_ROOT
     if identifier.level not in _LEVELS or (identifier.level == "PATIENT" and not root):

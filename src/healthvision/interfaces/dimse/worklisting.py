@@ -9,10 +9,10 @@ from healthvision.domains.integration import worklist
 from healthvision.domains.integration.worklist_documents import MATCHED, answer
 from healthvision.formats.dicom import dimse
 from healthvision.formats.dicom.association import Association, Context
-from healthvision.formats.dicom.body import Body
 from healthvision.formats.dicom.dimse import Command
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.identifiers import Identifier, read_identifier, write_data_set
+from healthvision.interfaces.dimse.attributes import read_bytes
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.interfaces.dimse.finding import IDENTIFIER_BYTES, cancelled
 from healthvision.interfaces.dimse.statuses import comment_of, status_of
@@ -89,11 +89,5 @@ async def _take(found: AsyncIterator[Json]) -> list[Json]:
 
 
 def _read(association: Association, context: Context, command: Command) -> Identifier:
-    body = Body(IDENTIFIER_BYTES, IDENTIFIER_BYTES)
-    body.begin()
-    if command.has_dataset:
-        association.read_body(context, body)
-    whole = body.whole()
-    if body.too_large or not isinstance(whole, bytes):
-        raise DicomRefused("identifier", "The identifier is too long.")
+    whole = read_bytes(association, context, command, IDENTIFIER_BYTES, "identifier")
     return read_identifier(whole, context.syntax)
