@@ -37,7 +37,7 @@ DATABASES = os.environ.get("HV_TEST_DATABASES", "sqlite,postgresql").split(",")
 def clean_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting of the developer's machine reaches a test."""
     for name in list(os.environ):
-        if name.startswith("HV_") and name not in ("HV_SHARED", "HV_TEST_DATABASES"):
+        if name.startswith("HV_") and name not in ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HV_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HV_MASTER_KEY_FILE", str(tmp_path / "keys" / "master.key"))

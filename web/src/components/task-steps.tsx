@@ -2,8 +2,9 @@
 // One analysis, live: state, stage, progress, time left; cancel and run again.
 import { useQueryClient } from '@tanstack/react-query'
 import { App, Button, Progress } from 'antd'
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { askAgain } from '../api/asking'
 import { cancelTask, retryTask, type TaskRead } from '../api/generated'
 import { useStream } from '../api/stream'
 import { useProblemText } from '../app/errors'
@@ -14,25 +15,30 @@ import './task-steps.css'
 
 const FINAL = ['done', 'failed', 'cancelled']
 
-/** The newest state of a task, by its event stream until its end. */
-export function useLiveTask(given: TaskRead, ended?: (task: TaskRead) => void): TaskRead {
+/** The newest state of a task, by its event stream until its end.
+ *
+ * ``ended`` is told once for each end, also of a task that was over before it was first seen.
+ */
+export function useLiveTask(given: TaskRead, ended?: () => void): TaskRead {
   const [heard, setHeard] = useState<TaskRead>()
   const task = heard && heard.id === given.id && heard.revision >= given.revision ? heard : given
   const handlers = useMemo(
     () => ({
       task: (data: string) => {
-        const next = JSON.parse(data) as TaskRead
-        setHeard(next)
-        if (FINAL.includes(next.state)) ended?.(next)
+        setHeard(JSON.parse(data) as TaskRead)
       },
     }),
-    [ended],
+    [],
   )
-  useStream(FINAL.includes(task.state) ? undefined : `/v1/tasks/${task.id}/events`, handlers)
+  const over = FINAL.includes(task.state)
+  useStream(over ? undefined : `/v1/tasks/${task.id}/events`, handlers)
+  useEffect(() => {
+    if (over) ended?.()
+  }, [over, ended])
   return task
 }
 
-export function TaskSteps({ task: given, ended }: { task: TaskRead; ended?: (task: TaskRead) => void }) {
+export function TaskSteps({ task: given, ended }: { task: TaskRead; ended?: () => void }) {
   const { t, i18n } = useTranslation()
   const { can } = useSession()
   const { message } = App.useApp()
@@ -41,7 +47,7 @@ export function TaskSteps({ task: given, ended }: { task: TaskRead; ended?: (tas
   const task = useLiveTask(given, ended)
   const act = (work: typeof cancelTask | typeof retryTask) => {
     work({ path: { task_id: task.id }, throwOnError: true })
-      .then(() => queries.invalidateQueries())
+      .then(() => askAgain(queries))
       .catch((error: unknown) => message.error(problem(error)))
   }
   const stage = i18n.exists(`stage.${task.stage}`) ? t(`stage.${task.stage}`) : ''

@@ -3,6 +3,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { App } from 'antd'
 import { useTranslation } from 'react-i18next'
+import { askAgain } from '../../api/asking'
 import { useProblemText } from '../../app/errors'
 
 export function useAct<Wish, Answer>(work: (wish: Wish) => Promise<Answer>, then?: (answer: Answer) => void) {
@@ -15,7 +16,7 @@ export function useAct<Wish, Answer>(work: (wish: Wish) => Promise<Answer>, then
     onSuccess: async (answer) => {
       then?.(answer)
       message.success(t('done'))
-      await queries.invalidateQueries()
+      await askAgain(queries)
     },
     onError: (error) => {
       message.error(problem(error))

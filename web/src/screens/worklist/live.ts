@@ -2,6 +2,7 @@
 // Rows change in place as the server tells; a study that is new to the list makes it be asked again.
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef } from 'react'
+import { askAgain } from '../../api/asking'
 import type { WorklistItem, WorklistPage } from '../../api/generated'
 import { useStream } from '../../api/stream'
 
@@ -33,8 +34,7 @@ export function useLiveRows(key: readonly unknown[], counts: readonly unknown[])
     const again = () => {
       window.clearTimeout(timer.current)
       timer.current = window.setTimeout(() => {
-        void queries.invalidateQueries({ queryKey: latest.current.key })
-        void queries.invalidateQueries({ queryKey: latest.current.counts })
+        void askAgain(queries, { queryKey: latest.current.key }, { queryKey: latest.current.counts })
       }, SOON_MS)
     }
     return {

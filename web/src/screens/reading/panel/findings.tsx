@@ -13,6 +13,7 @@ import { Evidence } from '../../../components/confidence'
 import { Downloads } from '../../../components/result-card'
 import { TaskSteps } from '../../../components/task-steps'
 import { useText } from '../../../components/text'
+import { useInOrder } from './in-order'
 import { READING_KEYS, useReadingKeys, type ReadingAction } from './keys'
 import { usePlaces, useVerdicts, type Place, type ReasonCode } from './model'
 import { ModifyDialog } from './modify'
@@ -148,24 +149,30 @@ export function Findings({ study, result, finding, keys = true, onFinding }: Fin
     setChosen(next.key)
     if (next.finding) onFinding?.(next.finding, next.read)
   }
-  const failed = (error: unknown) => void message.error(problem(error))
-  const say = (body: Omit<VerdictCreate, 'tracking_uid'>, then?: () => void) => {
-    if (!place || busy) return
-    const tracking_uid = place.finding?.tracking_uid ?? ''
-    give.mutate({ place, body: { ...body, tracking_uid } }, { onError: failed, onSuccess: then })
+  const failed = (error: unknown) => {
+    void message.error(problem(error))
+    return false
   }
+  const say = (where: Place, body: Omit<VerdictCreate, 'tracking_uid'>): Promise<boolean> => {
+    const tracking_uid = where.finding?.tracking_uid ?? ''
+    return give.mutateAsync({ place: where, body: { ...body, tracking_uid } }).then(() => true, failed)
+  }
+  const decide = useInOrder<{ key: string; decision: 'accept' | 'reject' | 'undo' }>(busy, ({ key, decision }) => {
+    const where = places.find((p) => p.key === key)
+    if (!where) return undefined
+    if (decision !== 'undo') return say(where, { decision }).then(() => undefined)
+    return where.mine && undo.mutateAsync(where.mine).then(() => undefined, (error: unknown) => void failed(error))
+  })
   const act = (action: ReadingAction) => {
     if (action === 'next') go(places[at + 1])
     else if (action === 'previous') go(places[at - 1])
     else if (!may || !place) return
-    else if (action === 'undo') {
-      if (place.mine && !busy) undo.mutate(place.mine, { onError: failed })
-    } else if (action === 'modify') setModifying(true)
-    else say({ decision: action })
+    else if (action === 'modify') setModifying(true)
+    else decide({ key: place.key, decision: action })
   }
   useReadingKeys(keys && !modifying, act)
   const because = (reason_code: ReasonCode) => {
-    say({ decision: 'reject', reason_code })
+    if (place && !busy) void say(place, { decision: 'reject', reason_code })
   }
 
   const waiting = <Waiting study={study} ended={refresh} />
@@ -206,7 +213,7 @@ export function Findings({ study, result, finding, keys = true, onFinding }: Fin
           finding={place.finding}
           busy={busy}
           close={() => { setModifying(false) }}
-          done={(body) => { say(body, () => { setModifying(false) }) }}
+          done={(body) => { if (!busy) void say(place, body).then((said) => { if (said) setModifying(false) }) }}
         />
       )}
     </div>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys of reading: none of them is one of the viewer's, and none works while somebody types.
-import { useEffect, useRef } from 'react'
+import { useEffect, useLayoutEffect, useRef } from 'react'
 
 export const READING_KEYS = {
   next: '.',
@@ -26,8 +26,8 @@ export function actionOf(event: KeyboardEvent): ReadingAction | undefined {
 
 export function useReadingKeys(on: boolean, act: (action: ReadingAction) => void): void {
   const current = useRef(act)
-  useEffect(() => {
-    current.current = act
+  useLayoutEffect(() => {
+    current.current = act // with the paint: what is seen can be answered at once
   })
   useEffect(() => {
     if (!on) return undefined

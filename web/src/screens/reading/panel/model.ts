@@ -9,6 +9,7 @@ import {
 import {
   listResultVerdictsOptions, listResultVerdictsQueryKey, listStudyResultsOptions, listStudyResultsQueryKey,
 } from '../../../api/generated/@tanstack/react-query.gen'
+import { askAgain } from '../../../api/asking'
 import { useSession } from '../../../app/session'
 
 export type ReasonCode = NonNullable<VerdictCreate['reason_code']>
@@ -69,13 +70,13 @@ export function usePlaces(study: string) {
 
 export function useVerdicts(study: string) {
   const queries = useQueryClient()
-  const settle = async (result: string) => {
-    await Promise.all([
-      queries.invalidateQueries({ queryKey: listResultVerdictsQueryKey({ path: { result_id: result } }) }),
-      queries.invalidateQueries({ queryKey: listStudyResultsQueryKey({ path: { study_id: study } }) }),
-      queries.invalidateQueries({ queryKey: [{ _id: 'getReportPrefill' }] }),
-    ])
-  }
+  const settle = (result: string) =>
+    askAgain(
+      queries,
+      { queryKey: listResultVerdictsQueryKey({ path: { result_id: result } }) },
+      { queryKey: listStudyResultsQueryKey({ path: { study_id: study } }) },
+      { queryKey: [{ _id: 'getReportPrefill' }] },
+    )
   const give = useMutation({
     mutationFn: (what: { place: Place; body: VerdictCreate }) =>
       giveVerdict({ path: { result_id: what.place.read.item.id }, body: what.body, throwOnError: true }),
