@@ -30,6 +30,7 @@ from tests.support.postgres import postgres_bin, postgres_server
 from tests.support.queue import InPlaceQueue
 from tests.support.services import missing_service
 
+KEPT = ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS")
 DATABASES = os.environ.get("HV_TEST_DATABASES", "sqlite,postgresql").split(",")
 
 
@@ -37,7 +38,7 @@ DATABASES = os.environ.get("HV_TEST_DATABASES", "sqlite,postgresql").split(",")
 def clean_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting of the developer's machine reaches a test."""
     for name in list(os.environ):
-        if name.startswith("HV_") and name not in ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS"):
+        if name.startswith("HV_") and name not in KEPT:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HV_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HV_MASTER_KEY_FILE", str(tmp_path / "keys" / "master.key"))
