@@ -5,13 +5,13 @@ set -euo pipefail
 declare -A packages=(
   [/usr/lib/postgresql]=postgresql [redis-server]=redis-server [storescu]=dcmtk [dciodvfy]=dicom3tools
   [haproxy]=haproxy [pdftoppm]=poppler-utils [unshare]=util-linux [openssl]=openssl
-  [chromium]=chromium [/usr/share/fonts/opentype/noto]=fonts-noto-cjk
+  [chromium]=chromium [/usr/share/fonts/opentype/noto]=fonts-noto-cjk [gcc]='gcc libc6-dev'
 )
 missing=()
 for probe in "${!packages[@]}"; do
   if [[ "$probe" = */postgresql ]]; then compgen -G "$probe/*/bin/initdb" >/dev/null || missing+=("${packages[$probe]}")
   elif [[ "$probe" = /* ]]; then compgen -G "$probe/*CJK*" >/dev/null || missing+=("${packages[$probe]}")
-  else PATH="$PATH:/usr/sbin:/sbin" command -v "$probe" >/dev/null || missing+=("${packages[$probe]}"); fi
+  else PATH="$PATH:/usr/sbin:/sbin" command -v "$probe" >/dev/null || missing+=(${packages[$probe]}); fi
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
