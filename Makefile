@@ -56,8 +56,13 @@ format: setup-dev ## Format the code
 openapi: setup-dev ## Write docs/reference: OpenAPI, settings, problems
 	@$(HV) reference docs/reference
 
-evaluate: setup ## Repeat the measurements behind the evidence record of lung-ct (some minutes)
-	@$(PY) scripts/evaluate_lung_ct.py 8
+evaluate: setup ## Repeat the measurements behind an evidence record: APP=lung-ct (default), brain-mri, chest-xray
+	@case "$(or $(APP),lung-ct)" in \
+	  lung-ct) $(PY) scripts/evaluate_lung_ct.py 6 ;; \
+	  brain-mri) $(PY) scripts/evaluate_brain_mri.py 8 ;; \
+	  chest-xray) $(PY) scripts/evaluate_chest_xray.py ;; \
+	  *) echo "evaluate: APP is lung-ct, brain-mri or chest-xray" >&2; exit 2 ;; \
+	esac
 
 bench-archive: setup-dev ## Our archive and Orthanc side by side (root; some 20 minutes)
 	@$(PY) scripts/bench_archive.py

@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -272,7 +273,7 @@ def main() -> None:
     args = parser.parse_args()
     if INSIDE not in os.environ:
         os.environ[INSIDE] = "1"
-        inner = "ip link set lo up && exec " + " ".join([sys.executable, *sys.argv])
+        inner = "ip link set lo up && exec " + shlex.join([sys.executable, *sys.argv])
         os.execvp("unshare", ["unshare", "-n", "sh", "-c", inner])
     measure(args)
 

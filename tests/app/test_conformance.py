@@ -2,7 +2,7 @@
 """The conformance statement says what the code decides; its page is compared in test_openapi."""
 
 from healthvision.app import conformance
-from healthvision.formats.dicom import dimse, seg
+from healthvision.formats.dicom import binary_seg, dimse
 from healthvision.interfaces.dimse import negotiation
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -12,7 +12,7 @@ EXPLICIT, BIG, SMPTE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10
 def test_storage_follows_what_the_peer_is_allowed() -> None:
     """A class is listed where a peer with that right alone would get it."""
     stored, found = conformance.accepted("store"), conformance.accepted("find")
-    assert BIG in stored[CT] and seg.LABELMAP_CLASS in stored
+    assert BIG in stored[CT] and binary_seg.LABELMAP_CLASS in stored
     assert CT not in found and dimse.STUDY_ROOT_FIND in found
     assert SMPTE not in negotiation.SYNTAXES
 

@@ -75,7 +75,7 @@ access_log operation_log verify list_patients list_subscriptions list_channels
 list_notifications count_unread mark_all_read list_spaces list_studies get_limits
 list_uploads list_quarantine list_models get_analysis_limits list_tasks list_rules
 list_rule_attributes list_batches search_results oauth_device_page list_called_aes
-list_remote_aes get_integrity
+list_remote_aes get_integrity get_my_preferences
 """
 MAKERS |= dict.fromkeys(_WITHOUT_SEED.split(), _plain)
 
@@ -164,6 +164,9 @@ MAKERS["patch_user"] = lambda w: Call(
 MAKERS["disable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
 MAKERS["enable_user"] = lambda w: Call({"user_id": w.new_user()["user_id"]})
 MAKERS["start_password_reset"] = lambda w: Call({"user_id": w.new_person()[0]})
+MAKERS["change_my_preferences"] = lambda _w: Call(
+    json={"keys": {"length": "m"}, "layouts": {"CT": "mpr"}, "opacity": 0.5}
+)
 MAKERS["create_team"] = lambda w: Call(json={"name": w.name()})
 MAKERS["get_team"] = lambda w: Call({"team_id": w.new_team()["id"]})
 MAKERS["delete_team"] = MAKERS["get_team"]

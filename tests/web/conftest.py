@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,7 @@ from healthvision.app import accounts
 from healthvision.app.accounts import DemoPeople
 from healthvision.interfaces.web.pages import STATIC
 from healthvision.kernel.settings import CoreSettings
-from tests.support.platform import platform
+from tests.support.platform import Process, platform
 from tests.support.postgres import free_port
 from tests.support.services import missing_service
 from tests.support.small_ct import small_ct
@@ -40,7 +41,7 @@ class Workstation:
     url: str
     people: DemoPeople
     folder: Path
-    extra: dict[str, str] = field(default_factory=dict)
+    process: Process
 
     def browse(self, *journeys: str, timeout_s: float = 280, **more: str) -> None:
         """Run journeys of web/e2e; AssertionError with what they told when one fails."""
@@ -98,17 +99,16 @@ def _wait_for_rows(url: str, key: str, wanted: int) -> None:
     raise AssertionError(f"the worklist does not fill: {page}")
 
 
-@pytest.fixture(scope="session")
-def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
-    """A running platform with the built interface, three studies and two people."""
+@contextmanager
+def workstation_in(folder: Path, **settings: str) -> Iterator[Workstation]:
+    """Yield a running platform with the built interface, three studies and two people."""
     if not CHROMIUM.exists():
         missing_service("chromium")
     if not (STATIC / "index.html").is_file():
         missing_service("the built web interface (make web)")
-    folder = tmp_path_factory.mktemp("workstation")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with pytest.MonkeyPatch.context() as patch, platform(folder, **SETTINGS) as running:
+    with pytest.MonkeyPatch.context() as patch, platform(folder, **SETTINGS, **settings) as running:
         running.environment["HV_PUBLIC_URL"] = url
         for name, value in running.environment.items():
             patch.setenv(name, value)
@@ -116,4 +116,11 @@ def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstatio
         process = running.add_at("all", port)
         process.wait_ready()
         _seed(url, people.doctor_key)
-        yield Workstation(url, people, folder)
+        yield Workstation(url, people, folder, process)
+
+
+@pytest.fixture(scope="session")
+def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
+    """A running platform with the built interface, three studies and two people."""
+    with workstation_in(tmp_path_factory.mktemp("workstation")) as running:
+        yield running

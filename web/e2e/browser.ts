@@ -25,7 +25,9 @@ export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { widt
   browser ??= await chromium.launch({ executablePath: process.env.HV_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
   const context = await browser.newContext({ viewport: size, locale: language, acceptDownloads: true })
   await context.addInitScript((chosen) => {
-    if (!localStorage.getItem('hv-language')) localStorage.setItem('hv-language', chosen)
+    if (localStorage.getItem('hv-language')) return
+    localStorage.setItem('hv-language', chosen)
+    localStorage.setItem('hv-language-due', chosen) // as if chosen on the sign-in page: it becomes the person's
   }, language)
   const page = await context.newPage()
   page.setDefaultTimeout(90_000) // a loaded test machine is slow, not wrong

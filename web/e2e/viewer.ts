@@ -12,20 +12,20 @@ const [SLICES = 0, ROWS = 0, COLUMNS = 0] = list('HV_E2E_SHAPE')
 const [, ROW_MM = 1, COLUMN_MM = 1] = list('HV_E2E_SPACING')
 const BLOCKS = list('HV_E2E_BLOCKS')
 const [CENTRE, WIDTH] = [40, 400]
-const WAIT = { timeout: 60_000 }
+export const WAIT = { timeout: 60_000 }
 
 type Rgb = [number, number, number]
 
-const tile = (page: Page, id: string) => page.locator(`[data-tile="${id}"]`)
+export const tile = (page: Page, id: string) => page.locator(`[data-tile="${id}"]`)
 
-async function ready(page: Page, id: string): Promise<Locator> {
+export async function ready(page: Page, id: string): Promise<Locator> {
   const found = tile(page, id)
   await page.locator(`[data-tile="${id}"][data-ready]`).waitFor(WAIT)
   return found
 }
 
 /** A row or column of the picture as it is on the screen. */
-async function pixels(at: Locator, x: number, y: number, width: number, height: number): Promise<Rgb[]> {
+export async function pixels(at: Locator, x: number, y: number, width: number, height: number): Promise<Rgb[]> {
   const flat = await at.locator('canvas').first().evaluate(
     (canvas, [px, py, w, h]) => {
       const one = canvas as HTMLCanvasElement
@@ -104,7 +104,7 @@ function ends(line: Rgb[]): [number, number] {
   return best
 }
 
-async function draw(page: Page, at: Locator, from: [number, number], to: [number, number]): Promise<void> {
+export async function draw(page: Page, at: Locator, from: [number, number], to: [number, number]): Promise<void> {
   const box = await at.locator('canvas').first().boundingBox()
   assert.ok(box)
   await page.mouse.move(box.x + from[0], box.y + from[1])

@@ -47,8 +47,7 @@ const journey: Journey = async (open) => {
   const printed = execFileSync('bash', ['-c', command], { env: { ...process.env, HV_API_KEY: process.env.HV_E2E_KEY ?? '' } })
   assert.deepEqual(still(JSON.parse(printed.toString())), shown, 'curl gives the same JSON')
   await page.getByText('Python', { exact: true }).click()
-  const script = await page.locator('.hv-code pre').first().innerText()
-  assert.match(script, /httpx\.request/)
+  await page.locator('.hv-code pre', { hasText: 'httpx.request' }).first().waitFor()
   await page.keyboard.press('Escape')
 
   await page.getByRole('checkbox', { name: '全选' }).check()

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from healthvision.clinical.result import Result, ResultStatus
 from healthvision.domains.analysis import command
 from healthvision.domains.analysis.runner import RunOptions
+from healthvision.domains.modelhub.service import Engines, discover
 from healthvision.kernel.errors import Busy, Problem
 
 DONE, FAILED, BAD_INPUT, ABSTAINED = 0, 1, 2, 3
@@ -63,8 +64,11 @@ def _analyze(
         def progress(share: float, stage: str) -> None:
             bar.update(job, completed=share, description=stage)
 
-        options = RunOptions(seed=seed, progress=progress)
-        return command.analyze_files([path], application, folder, run=options)
+        registry = discover()
+        engines = Engines(shelf=registry.shelf)
+        infer = engines.infer if engines else None
+        options = RunOptions(seed=seed, progress=progress, infer=infer)
+        return command.analyze_files([path], application, folder, run=options, registry=registry)
 
 
 def _tell(console: Console, result: Result, folder: Path | None) -> None:

@@ -30,6 +30,7 @@ from healthvision.app import (
 from healthvision.app.archive_cli import archive_cli
 from healthvision.app.demo import story
 from healthvision.app.doctor import examine
+from healthvision.app.model_cli import model_cli
 from healthvision.app.modules import MODULES
 from healthvision.app.placement import OtherHost
 from healthvision.app.process import open_process
@@ -52,6 +53,7 @@ cli.add_typer(run_cli, name="run")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(archive_cli, name="archive")
 cli.add_typer(user_cli, name="account")
+cli.add_typer(model_cli, name="model")
 remote.add_to(cli)
 out, err = Console(), Console(stderr=True)
 

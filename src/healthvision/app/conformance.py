@@ -23,7 +23,7 @@ from healthvision import __version__
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import SearchLevel
 from healthvision.domains.spaces.schemas import Operation
-from healthvision.formats.dicom import dimse, seg
+from healthvision.formats.dicom import binary_seg, dimse
 from healthvision.formats.dicom.association import OWN_MAX_PDU
 from healthvision.formats.dicom.transcoding import TARGETS
 from healthvision.formats.dicom.ul import Proposed, Role
@@ -54,8 +54,8 @@ _TOLD_TIMERS = (
     ("connect_s", "to reach a destination"),
 )
 _MADE = (
-    (seg.LABELMAP_CLASS, "regions of an AI result, kept in the archive"),
-    (seg.BINARY_CLASS, "the same regions for peers that know no label maps"),
+    (binary_seg.LABELMAP_CLASS, "regions of an AI result, kept in the archive"),
+    (binary_seg.BINARY_CLASS, "the same regions for peers that know no label maps"),
     (str(Comprehensive3DSRStorage), "measurements and findings of an AI result, TID 1500"),
     (str(EncapsulatedPDFStorage), "the report of a result"),
     (str(SecondaryCaptureImageStorage), "key images; pictures brought in as JPEG, PNG or TIFF"),

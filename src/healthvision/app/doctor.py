@@ -13,6 +13,8 @@ from healthvision.app import checks, schema
 from healthvision.app.checks import Check
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
+from healthvision.domains.modelhub.service import Shelf
+from healthvision.domains.modelhub.settings import ModelhubSettings
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.settings import StorageSettings
 from healthvision.kernel import plugins
@@ -55,6 +57,7 @@ async def _key_of_database(core: CoreSettings) -> bool:
 
 def _applications(_core: CoreSettings) -> Check:
     broken = []
+    shelf = Shelf(ModelhubSettings().models_folder())
     for name in plugins.names("applications"):
         try:
             plugins.load("applications", name)
@@ -62,7 +65,20 @@ def _applications(_core: CoreSettings) -> Check:
             broken.append(problem.detail)
     if broken:
         return Check("applications", "failed", "; ".join(broken), "reinstall the plugin")
-    return Check("applications", "ok", ", ".join(plugins.names("applications")) or "none")
+    added = [f"{s.entry.id} {s.entry.version} (added)" for s in shelf.stored()]
+    seen = ", ".join([*plugins.names("applications"), *added]) or "none"
+    wrong = [f"{name}: {reason}" for name, reason in shelf.wrong()] + _without_engine(shelf)
+    if wrong:
+        remedy = "put the files back, or: healthvision model remove; docs/own-model.md"
+        return Check("applications", "warning", "; ".join(wrong), remedy)
+    return Check("applications", "ok", seen)
+
+
+def _without_engine(shelf: Shelf) -> list[str]:
+    """Return the added models whose network nothing here can run, and why."""
+    kinds = {s.entry.id: s.description.file.kind for s in shelf.stored() if s.description.file}
+    missing = {i: plugins.load("engines", kind).missing() for i, kind in kinds.items()}
+    return [f"{name}: {reason}" for name, reason in missing.items() if reason]
 
 
 async def _database(core: CoreSettings) -> Check:

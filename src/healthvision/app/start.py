@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from healthvision import __version__
-from healthvision.app import checks, configuration
+from healthvision.app import checks, configuration, tuning
 from healthvision.kernel.allocation import keep_freed_memory
 
 BAD_SETTINGS = 78  # the same as in app/supervise.py; EX_CONFIG of sysexits.h
@@ -28,6 +28,7 @@ def main() -> None:
             raise SystemExit(checks.show(found, as_json="--json" in words))
     _refuse(configuration.file_faults())
     keep_freed_memory()
+    tuning.load_later()
     try:
         commands = importlib.import_module(COMMANDS)
     except ValidationError as error:  # a wrong value that a room reads while it is loaded

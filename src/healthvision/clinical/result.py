@@ -19,12 +19,33 @@ class Value(BaseModel):
 
 
 class EvidenceLevel(StrEnum):
-    """How well the method is supported; a result may not show more than its record supports."""
+    """How well the method is supported; a result may not show more than its record supports.
 
+    Ordered: NONE < E0 < E1 < E2 < E3.
+    """
+
+    NONE = "unmeasured"  # nothing was measured here: a model that was brought along
     E0 = "E0"  # formula verified against published vectors
     E1 = "E1"  # measured on phantoms with known truth
     E2 = "E2"  # measured on n public cases with a confidence interval
     E3 = "E3"  # validated at an external site
+
+    @property
+    def rank(self) -> int:
+        """Place in the order, 0 for NONE."""
+        return list(EvidenceLevel).index(self)
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < EvidenceLevel(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= EvidenceLevel(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > EvidenceLevel(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= EvidenceLevel(other).rank
 
 
 class Code(Value):

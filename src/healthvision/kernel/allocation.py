@@ -3,9 +3,10 @@
 
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of mallopt(3)
 KEPT_BYTES = 64 << 20  # free memory at the end of an arena that is not given back at once
 LARGEST = 32 << 20  # bytes of an allocation that comes from an arena; glibc allows no more
+ARENAS = 2  # each keeps its own free memory; the default is eight for each core
 
 
 def keep_freed_memory() -> bool:
@@ -17,5 +18,5 @@ def keep_freed_memory() -> bool:
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is None:  # not glibc
         return False
-    wanted = ((_MMAP_THRESHOLD, LARGEST), (_TRIM_THRESHOLD, KEPT_BYTES))
+    wanted = ((_MMAP_THRESHOLD, LARGEST), (_TRIM_THRESHOLD, KEPT_BYTES), (_ARENA_MAX, ARENAS))
     return all([tune(name, value) == 1 for name, value in wanted])

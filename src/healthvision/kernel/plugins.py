@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins through entry points; built-in ones come in by the same door."""
 
+import importlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -52,6 +53,12 @@ def load(group: str, name: str) -> Any:
         return point.load()
     except (ImportError, AttributeError) as error:
         raise PluginBroken(f"plugin {name!r}: {error}", name=name) from error
+
+
+def imported(target: str) -> Any:
+    """Return what 'module:attribute' names; ImportError or AttributeError when there is none."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def target(group: str, name: str) -> str:

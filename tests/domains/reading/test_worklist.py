@@ -172,6 +172,24 @@ class TestSight:
         assert counts.json()["tabs"]["all"] == 1
         assert len(await clinic.rows()) == 2
 
+    async def test_a_study_in_an_open_and_a_closed_space_is_seen_and_counted_once(
+        self, clinic: Clinic
+    ) -> None:
+        async with clinic.db.transaction() as session:
+            new = SpaceCreate(slug="closed", restricted=True)
+            await spaces.create(session, clinic.actor, new)
+        study = await clinic.study()
+        await clinic.ask("POST", f"/v1/studies/{study}/spaces", {"space": "closed"})
+        await clinic.drain()
+        answer = await clinic.ask("GET", "/v1/worklist", who="viewer")
+        assert [r["spaces"] for r in answer.json()["items"]] == [["default"]]
+        counts = await clinic.ask("GET", "/v1/worklist/counts", who="viewer")
+        assert counts.json()["tabs"]["all"] == 1
+        await clinic.ask("DELETE", f"/v1/studies/{study}/spaces/default", status=204)
+        await clinic.drain()
+        counts = await clinic.ask("GET", "/v1/worklist/counts", who="viewer")
+        assert counts.json()["tabs"]["all"] == 0
+
     async def test_earlier_studies_of_the_patient_are_counted(self, clinic: Clinic) -> None:
         first, second = await clinic.study("one"), await clinic.study("two")
         async with clinic.db.transaction() as session:
@@ -220,6 +238,17 @@ async def _next(stream: Any, kind: str) -> dict[str, Any]:
 
 
 class TestStream:
+    async def test_goes_on_for_a_caller_who_may_only_read(
+        self, clinic: Clinic, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setenv("HV_READING_EVENTS_POLL_S", "0.01")
+        monkeypatch.setenv("HV_READING_EVENTS_SECONDS", "0.5")
+        study = await clinic.study("one")
+        since = {"Last-Event-ID": "1"}
+        told = await clinic.ask("GET", "/v1/worklist/events", who="viewer", headers=since)
+        assert "event: study" in told.text
+        assert str(study) in told.text
+
     async def test_tells_changes_resumes_and_hides_what_is_foreign(
         self, clinic: Clinic, monkeypatch: Any
     ) -> None:

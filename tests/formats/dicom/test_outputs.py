@@ -28,8 +28,9 @@ from healthvision.clinical.result import Finding, Result, ResultStatus, Text
 from healthvision.clinical.study import SeriesImage
 from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.formats.dicom.outputs import OutputObject, OutputSources, write_outputs
-from healthvision.formats.dicom.seg import Encoding, segment_numbers
+from healthvision.formats.dicom.seg import segment_numbers
 from healthvision.formats.dicom.series import assemble
+from healthvision.formats.dicom.source import Encoding
 from healthvision.formats.dicom.writer import to_part10
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"

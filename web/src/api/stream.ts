@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server-sent events that survive lost networks, server restarts and new sign-ins.
 import { useEffect, useRef } from 'react'
-import { getMe } from './generated'
+import { getMe, health } from './generated'
+import { useReachable } from './reachable'
 
 export type Handlers = Record<string, (data: string) => void>
 
@@ -25,6 +26,8 @@ export function useStream(url: string | undefined, handlers: Handlers): void {
         source.addEventListener(name, (event) => current.current[name]?.((event as MessageEvent<string>).data))
       }
       source.onerror = () => {
+        // is the server there? The answer, or none, tells it to the page (see transport)
+        if (!over && useReachable.getState().reachable) void health().catch(() => undefined)
         // CONNECTING: the browser goes on by itself; CLOSED: refused, perhaps the session has ended
         if (source?.readyState !== EventSource.CLOSED || over) return
         timer = window.setTimeout(() => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What went wrong and what to do about it, in the person's language.
+import { LockOutlined } from '@ant-design/icons'
 import { Alert, Button, Result } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { isRouteErrorResponse, useNavigate, useRouteError } from 'react-router'
@@ -51,6 +52,12 @@ export function Lost() {
       extra={<Button onClick={() => void go('/')}>{t('lost.home')}</Button>}
     />
   )
+}
+
+/** A person may sign in, yet see nothing of this. */
+export function NoRights() {
+  const { t } = useTranslation()
+  return <Result icon={<LockOutlined aria-hidden />} title={t('norights.title')} subTitle={t('norights.what')} />
 }
 
 /** A screen that broke or could not be loaded. */

@@ -5,13 +5,14 @@ import { Alert, Button, Dropdown, Layout as Frame, Menu, Spin, Tooltip } from 'a
 import { useQueryClient } from '@tanstack/react-query'
 import { Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, Outlet, useLocation, useNavigation } from 'react-router'
+import { Link, Navigate, Outlet, useLocation, useNavigation } from 'react-router'
 import { health } from '../api/generated'
 import { clearCalls } from '../api/recorder'
 import { useReachable, watchConnection } from '../api/reachable'
 
 import { ApiDrawer } from '../components/api-drawer'
-import { setLanguage } from '../i18n'
+import { chooseLanguage } from './liking'
+import { NoRights } from './errors'
 import { useSession } from './session'
 import './layout.css'
 
@@ -21,6 +22,23 @@ const ENTRIES = [
   { key: '/models', name: 'models', needs: ['models:read'] },
   { key: '/admin', name: 'admin', needs: ['users:read', 'audit:read', 'clients:read'] },
 ] as const
+
+const ALSO = [
+  { key: '/viewer', needs: ['studies:read'] },
+  { key: '/reading', needs: ['reading:read'] },
+  { key: '/patients', needs: ['patients:read'] },
+] as const
+
+/** The screen, the first one this person may see instead of the start page, or why there is none. */
+function Screen() {
+  const { can } = useSession()
+  const { pathname } = useLocation()
+  const first = `/${pathname.split('/')[1] ?? ''}`
+  const needs: readonly string[] | undefined = [...ENTRIES, ...ALSO].find((e) => e.key === first)?.needs
+  if (first === '/admin' || !needs || needs.some(can)) return <Outlet />
+  const other = ENTRIES.find((e) => e.needs.some(can))
+  return first === '/' && other ? <Navigate to={other.key} replace /> : <NoRights />
+}
 
 function MenuBar() {
   const { t } = useTranslation()
@@ -67,7 +85,7 @@ function Tongue() {
   const { t, i18n } = useTranslation()
   const next = i18n.language === 'en' ? 'zh-CN' : 'en'
   return (
-    <Button type="text" icon={<GlobalOutlined aria-hidden />} onClick={() => void setLanguage(next)} lang={next}>
+    <Button type="text" icon={<GlobalOutlined aria-hidden />} onClick={() => { chooseLanguage(next) }} lang={next}>
       {t('language.other')}
     </Button>
   )
@@ -114,7 +132,7 @@ export function Layout() {
       <Frame.Content className="hv-content" key={me.org_id}>
         <main aria-busy={moving}>
           <Suspense fallback={<Spin />}>
-            <Outlet />
+            <Screen />
           </Suspense>
         </main>
       </Frame.Content>

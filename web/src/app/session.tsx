@@ -8,6 +8,7 @@ import { getSession, signIn as postSession, signOut as deleteSession, switchOrga
 import type { MeRead, SessionRead, SignIn } from '../api/generated'
 import { onExpired, setCsrf } from '../api/transport'
 import { useIdleSignOut } from './idle'
+import { useLikings } from './liking'
 
 export interface SessionContext {
   me: MeRead
@@ -128,6 +129,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     },
     [keep, queries],
   )
+  useLikings(session?.me.user?.id)
   useIdleSignOut(session?.idle_seconds, expired ? undefined : ended)
 
   const door = useMemo(

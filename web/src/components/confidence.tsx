@@ -38,12 +38,12 @@ export function Confidence({ confidence, level, short = false }: { confidence: V
   )
 }
 
-/** How well the method is proven, E0 (formula) to E3 (external). */
+/** How well the method is proven, E0 (formula) to E3 (external); a dash: nothing measured here. */
 export function Evidence({ level }: { level: EvidenceLevel }) {
   const { t } = useTranslation()
   return (
     <Tooltip title={t(`evidence.${level}`)}>
-      <span className="hv-evidence">{level}</span>
+      <span className="hv-evidence">{level === 'unmeasured' ? '–' : level}</span>
     </Tooltip>
   )
 }

@@ -5,6 +5,7 @@ import { annotation } from '@cornerstonejs/tools'
 import { hasImages, nearest } from './dicom/series'
 import { toWorld } from './geometry'
 import { setLinked } from './linking'
+import { isReadOnly } from './measure/eraser'
 import { saveMeasured } from './measure/saving'
 import { setShown } from './overlays/show'
 import { pressed, usePrefs, type Action } from './prefs'
@@ -55,7 +56,9 @@ function toEnd(last: boolean): void {
 function removeSelected(): void {
   const chosen = annotation.selection.getAnnotationsSelected()
   if (chosen.length === 0) chooseTool('erase')
-  for (const uid of chosen) annotation.state.removeAnnotation(uid)
+  const others = chosen.filter(isReadOnly)
+  if (others.length > 0) view.say('measured.foreign')
+  for (const uid of chosen.filter((c) => !others.includes(c))) annotation.state.removeAnnotation(uid)
   drawAll()
 }
 

@@ -32,6 +32,44 @@ export function setLinked(linked: boolean): void {
   for (const a of slotsShown()) for (const b of slotsShown()) if (a !== b) noteOffset(a, b)
 }
 
+const there = (slot: number) => Boolean(imageAt(slot)?.image)
+const LONGEST_MS = 60_000
+
+/** Link two tiles as soon as both show an image; gives up when one never does. */
+export async function linkWhenThere(a: number, b: number): Promise<void> {
+  for (const end = Date.now() + LONGEST_MS; Date.now() < end; ) {
+    const { layout, slots } = view.get()
+    if (layout !== '1x2') return // something else was chosen meanwhile
+    if (slots[b]?.series && there(a) && there(b)) {
+      bringTogether(a, b)
+      sameScale(a, b)
+      setLinked(true)
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 60))
+  }
+}
+
+/** Fit both anew and show them in one scale: a millimetre is as long in both. */
+function sameScale(a: number, b: number): void {
+  const ports = [imageAt(a)?.port, imageAt(b)?.port].filter((p) => p !== undefined)
+  for (const port of ports) port.resetCamera()
+  const parallelScale = Math.max(...ports.map((p) => p.getCamera().parallelScale ?? 0))
+  for (const port of ports) {
+    if (parallelScale > 0) port.setCamera({ parallelScale })
+    port.render()
+  }
+}
+
+/** Begin at the same place of the patient when both studies share their frame of reference. */
+function bringTogether(a: number, b: number): void {
+  const [from, to] = [imageAt(a), imageAt(b)]
+  const plane = from?.image?.plane
+  if (!to || !plane || !from.image?.frameOfReference || from.image.frameOfReference !== to.image?.frameOfReference) return
+  const found = nearest(to.images, plane.position)
+  if (found && found.index !== to.index) void to.port.setImageIdIndex(found.index)
+}
+
 function noteOffset(a: number, b: number): void {
   const from = imageAt(a)
   const to = imageAt(b)

@@ -2,6 +2,7 @@
 // Opens a study: its series, the first picture, its overlays and saved measurements, priors.
 import { hasImages, type SeriesItem } from './dicom/series'
 import { listSeries, type Place } from './dicom/web'
+import { linkWhenThere } from './linking'
 import { bringBack, reportsOf } from './measure/saving'
 import type { Report } from './measure/reading'
 import { fillSlots } from './slots'
@@ -46,7 +47,7 @@ export async function openStudy(study: StudyToOpen): Promise<Report[]> {
   return reports
 }
 
-/** Open an earlier study beside the open one, its series most like the shown one at the right. */
+/** Open an earlier study beside the open one, its series most like the shown one at the right, scrolling with it. */
 export async function openPrior(study: StudyToOpen): Promise<void> {
   const known = view.get().studies.find((s) => s.place.studyUid === study.place.studyUid)
   const there = known ?? (await bring(study, true))
@@ -57,5 +58,9 @@ export async function openPrior(study: StudyToOpen): Promise<void> {
   const named = alike.find((s) => s.description === now?.description)
   const chosen = named ?? firstSeries(alike) ?? firstSeries(there.series)
   view.set({ layout: '1x2', active: 0 })
-  if (chosen) view.put(1, chosen.key)
+  if (chosen) {
+    view.put(1, chosen.key)
+    void linkWhenThere(0, 1)
+  }
+  if (!known) await bringBack(there, await reportsOf(there))
 }

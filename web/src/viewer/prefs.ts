@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a reader likes: keys, the layout to begin with, texts. Kept in this browser per person.
+// What a reader likes in the viewer: keys, the layout to begin with, windows. Kept with the person's
+// preferences by the server; here they stand with the defaults filled in.
 import { create } from 'zustand'
+import { changePreferences, usePreferences } from '../api/preferences'
+import type { PreferencesPatch, PreferencesRead } from '../api/generated'
 import type { Layout } from './store'
 
 export const ACTIONS = [
@@ -20,38 +23,61 @@ export const KEYS: KeyMap = {
   nextSlice: 'ArrowDown', firstSlice: 'Home', lastSlice: 'End', help: '?',
 }
 
+export interface OwnWindow {
+  name: string
+  centre: number
+  width: number
+}
+
 export interface Prefs {
   keys: KeyMap
   layout: Record<string, Layout> // by modality
+  windows: Record<string, OwnWindow[]> // by modality; without: the usual ones
   opacity: number
 }
 
-interface Kept extends Prefs {
-  owner: string
-}
+export const MODALITIES = ['CT', 'MR', 'CR', 'DX', 'MG', 'PT', 'NM', 'US', 'XA', 'RF', 'IO', 'PX', 'OT']
+export const MOST_WINDOWS = 8 // the keys 2-9
+const OPACITY = 0.35
 
-const STORE = 'hv-viewer'
-
-function read(owner: string): Prefs {
-  try {
-    const kept = JSON.parse(localStorage.getItem(`${STORE}:${owner}`) ?? '{}') as Partial<Prefs>
-    return { keys: { ...KEYS, ...kept.keys }, layout: { ...kept.layout }, opacity: kept.opacity ?? 0.35 }
-  } catch {
-    return { keys: KEYS, layout: {}, opacity: 0.35 }
+/** The preferences with the defaults of this viewer. */
+export function prefsOf(known: PreferencesRead): Prefs {
+  return {
+    keys: { ...KEYS, ...(known.keys as Partial<KeyMap>) },
+    layout: { ...(known.layouts as Record<string, Layout>) },
+    windows: { ...(known.windows as Record<string, OwnWindow[]>) },
+    opacity: known.opacity ?? OPACITY,
   }
 }
 
-export const usePrefs = create<Kept>(() => ({ owner: '', ...read('') }))
+export const usePrefs = create<Prefs>(() => prefsOf(usePreferences.getState().known))
+usePreferences.subscribe(({ known }) => {
+  usePrefs.setState(prefsOf(known))
+})
 
-/** Take the likings of a person. */
-export function openPrefs(owner: string): void {
-  usePrefs.setState({ owner, ...read(owner) })
+/** Change some keys; one that is the default again is not kept. */
+export function keepKeys(change: Partial<KeyMap>): void {
+  const keys = Object.entries(change).map(([action, key]) => [action, key === KEYS[action as Action] ? null : key])
+  changePreferences({ keys: Object.fromEntries(keys) as PreferencesPatch['keys'] & object })
 }
 
-export function keepPrefs(change: Partial<Prefs>): void {
-  usePrefs.setState(change)
-  const { owner, keys, layout, opacity } = usePrefs.getState()
-  localStorage.setItem(`${STORE}:${owner}`, JSON.stringify({ keys, layout, opacity }))
+/** Keep the layout to begin with; modalities the server does not know of are left alone. */
+export function keepLayout(modality: string, layout: Layout): void {
+  if (MODALITIES.includes(modality)) changePreferences({ layouts: { [modality]: layout } as PreferencesPatch['layouts'] & object })
+}
+
+/** Keep own windows of a modality; undefined: the usual ones again. */
+export function keepWindows(modality: string, windows: OwnWindow[] | undefined): void {
+  if (MODALITIES.includes(modality)) changePreferences({ windows: { [modality]: windows ?? null } as PreferencesPatch['windows'] & object })
+}
+
+export function keepOpacity(opacity: number): void {
+  changePreferences({ opacity })
+}
+
+/** Everything as it was at first; the language stays. */
+export function resetPrefs(): void {
+  changePreferences({ keys: null, layouts: null, windows: null, opacity: null })
 }
 
 /** 'Ctrl+z', 'F2', 'w' of a key press. */

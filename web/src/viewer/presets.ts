@@ -2,6 +2,7 @@
 // Windows by modality, and the ranges they mean.
 export interface Preset {
   name: string // text key below 'preset.'
+  label?: string // of a reader's own window
   centre: number
   width: number
 }
@@ -17,8 +18,9 @@ const CT: Preset[] = [
   { name: 'angio', centre: 300, width: 600 },
 ]
 
-/** Windows of a modality for the keys 2-9; key 1 is the window of the image itself. */
-export function presetsFor(modality: string): Preset[] {
+/** Windows of a modality for the keys 2-9, the reader's own if there are; key 1 is the window of the image itself. */
+export function presetsFor(modality: string, own?: readonly { name: string; centre: number; width: number }[]): Preset[] {
+  if (own) return own.map(({ name, centre, width }) => ({ name: '', label: name, centre, width }))
   return modality === 'CT' ? CT : []
 }
 

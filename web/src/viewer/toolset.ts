@@ -9,7 +9,6 @@ import {
   CrosshairsTool,
   EllipticalROITool,
   Enums,
-  EraserTool,
   LengthTool,
   PanTool,
   PlanarRotateTool,
@@ -22,6 +21,7 @@ import {
   ZoomTool,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { isReadOnly, OwnEraserTool } from './measure/eraser'
 import { measureLines } from './measure/lines'
 import type { Vec } from './geometry'
 import { view, type Tool } from './store'
@@ -43,7 +43,7 @@ const NAMES: Record<Tool, string> = {
   rectangle: RectangleROITool.toolName,
   probe: ProbeTool.toolName,
   arrow: ArrowAnnotateTool.toolName,
-  erase: EraserTool.toolName,
+  erase: OwnEraserTool.toolName,
   crosshairs: CrosshairsTool.toolName,
 }
 const DRAWING: Tool[] = ['length', 'angle', 'bidirectional', 'ellipse', 'rectangle', 'probe', 'arrow']
@@ -58,11 +58,17 @@ function askWords(done: (words: string | null) => void): void {
   })
 }
 
+/** New words for an arrow; not for somebody else's. */
+function changeWords(arrow: { annotationUID?: string }, _: unknown, done: (words: string | null) => void): void {
+  if (isReadOnly(arrow.annotationUID)) view.say('measured.foreign')
+  else askWords(done)
+}
+
 /** Register every tool class; once per page. */
 export function addTools(): void {
   const all = [
     WindowLevelTool, StackScrollTool, PanTool, ZoomTool, LengthTool, AngleTool, BidirectionalTool, EllipticalROITool,
-    RectangleROITool, ProbeTool, ArrowAnnotateTool, EraserTool, CrosshairsTool, PlanarRotateTool, TrackballRotateTool,
+    RectangleROITool, ProbeTool, ArrowAnnotateTool, OwnEraserTool, CrosshairsTool, PlanarRotateTool, TrackballRotateTool,
   ]
   for (const tool of all) addTool(tool)
   const usual = annotation.config.style.getDefaultToolStyles() as { global: object }
@@ -93,7 +99,7 @@ function planeGroup(id: string): ToolTypes.IToolGroup {
   const group = ToolGroupManager.createToolGroup(id) as ToolTypes.IToolGroup
   for (const tool of ['window', 'scroll', 'pan', 'zoom', 'erase'] as const) group.addTool(NAMES[tool])
   for (const tool of DRAWING) {
-    const words = tool === 'arrow' ? { getTextCallback: askWords, changeTextCallback: (_: unknown, __: unknown, done: never) => { askWords(done) } } : {}
+    const words = tool === 'arrow' ? { getTextCallback: askWords, changeTextCallback: changeWords } : {}
     group.addTool(NAMES[tool], { ...words, ...measureLines(tool) })
   }
   group.addTool(PlanarRotateTool.toolName)

@@ -4,11 +4,11 @@ import type { Dataset } from './dicom/dataset'
 import { imagesOf, nearest, volumeTrouble } from './dicom/series'
 import { side, toPixel, toWorld, type Plane } from './geometry'
 import type { Measured } from './measure/model'
-import { latest, readReport } from './measure/reading'
+import { readReport } from './measure/reading'
 import { newUid, writeReport } from './measure/writing'
 import { eachVoxel, framesOf, imageOf } from './overlays/decode'
 import { rangeOf, windowOf } from './presets'
-import { day, personName } from './words'
+import { day, personName, readerName } from './words'
 
 vi.mock('dicom-parser', () => ({ default: {} }))
 
@@ -74,13 +74,14 @@ describe('windows', () => {
 const measured = (more: Partial<Measured>): Measured => ({
   id: 'a', uid: '2.25.1', kind: 'length', label: '', points: [[0, 0, 0], [10, 0, 0]], figures: [{ name: 'length', value: 10, unit: 'mm' }],
   frameOfReference: '1.3', seriesUid: '1.4', studyUid: '1.5', sopUid: '1.2.0', sopClass: '1.2.840.10008.5.1.4.1.1.2', frame: 1,
-  normal: undefined, up: undefined, ...more,
+  normal: undefined, up: undefined, author: { kind: 'person', account: 'a1', name: 'Li Mei' }, own: true, at: '20260304050607.000+0800',
+  saved: false, basis: undefined, ...more,
 })
 
 function written(all: Measured[], number = 1) {
   return writeReport(all, {
-    reader: 'Li Mei', source: { ...slice(0), '0020000D': { vr: 'UI', Value: ['1.5'] } }, seriesUid: '1.9', sopUid: newUid(), number,
-    at: new Date(2026, 2, 4, 5, 6, 7), before: undefined,
+    reader: { kind: 'person', account: 'a1', name: 'Li Mei' }, source: { ...slice(0), '0020000D': { vr: 'UI', Value: ['1.5'] } }, seriesUid: '1.9', sopUid: newUid(), number,
+    at: new Date(2026, 2, 4, 5, 6, 7), before: [], kept: [], evidence: [],
     pixelsOf: (m) => (m.sopUid ? m.points.map(([x, y]) => [x / 0.5 + 0.5, y / 0.8 + 0.5]) : undefined),
   })
 }
@@ -107,10 +108,6 @@ describe('measurement reports', () => {
     const report = readReport(written([measured({ sopUid: '', points: [[1, 2, 3], [4, 5, 6]] })]))
     expect(report?.groups[0]).toMatchObject({ space: [[1, 2, 3], [4, 5, 6]], frameOfReference: '1.3', sopUid: '' })
   })
-  it('give the latest saving of each reader', () => {
-    const all = [1, 3, 2].map((n) => readReport(written([measured({})], n))).filter((r) => r !== undefined)
-    expect(latest(all).map((r) => r.number)).toEqual([3])
-  })
 })
 
 describe('segmentations', () => {
@@ -134,6 +131,9 @@ describe('segmentations', () => {
 })
 
 describe('words', () => {
+  it('write the names of readers as they were typed', () => {
+    expect([readerName('Li^Mei'), readerName('王^丽'), readerName('王医生')]).toEqual(['Mei Li', '王丽', '王医生'])
+  })
   it('write names and dates as people do', () => {
     expect([personName('Wang^Li=王^丽', true), personName('Wang^Li=王^丽', false), day('20260304')]).toEqual(['王丽', 'Wang Li', '2026-03-04'])
   })

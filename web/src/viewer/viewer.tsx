@@ -9,9 +9,8 @@ import { forgetImages } from './loading'
 import { forgetDrawn } from './measure/drawn'
 import type { Report } from './measure/reading'
 import { bringBackMore, watchMeasured } from './measure/saving'
-import { openStudy, type StudyToOpen } from './opening'
+import { openPrior, openStudy, type StudyToOpen } from './opening'
 import { forgetSegmentations } from './overlays/show'
-import { openPrefs } from './prefs'
 import { GRID, useViewer, view, type Target } from './store'
 import { endTools } from './toolset'
 import { AskWords, KeyHelp } from './ui/dialogs'
@@ -24,9 +23,10 @@ import './viewer.css'
 
 interface Props {
   study: StudyToOpen
-  reader: string // DICOM person name of who measures
+  reader: string // DICOM person name of who measures; with the owner's account
   owner: string // whose likings these are
   target: Target | undefined
+  beside?: StudyToOpen | undefined // an earlier study to compare with
   panel?: ReactNode
   panelTitle: string
   priors: ReactNode
@@ -72,21 +72,21 @@ function Notice() {
   )
 }
 
-function useLife(study: StudyToOpen, reader: string, owner: string, target: Target | undefined) {
+function useLife({ study, reader, owner, target, beside }: Props) {
   const [reports, setReports] = useState<Report[]>([])
   const [error, setError] = useState<unknown>()
   const [running, setRunning] = useState(false)
   const [round, setRound] = useState(0)
+  const [opened, setOpened] = useState('')
   const { space, studyUid } = study.place
   const loaded = useViewer((s) => s.loaded)
 
   useEffect(() => {
     let here = true
     performance.mark('hv-open')
-    openPrefs(owner)
     view.reset('1x1')
     if (target) view.set({ target: { ...target, asked: Date.now() } })
-    const unwatch = watchMeasured(reader)
+    const unwatch = watchMeasured({ kind: 'person', account: owner, name: reader })
     startEngine()
       .then(() => {
         if (here) setRunning(true)
@@ -94,7 +94,9 @@ function useLife(study: StudyToOpen, reader: string, owner: string, target: Targ
       })
       .then(
         (found) => {
-          if (here) setReports(found)
+          if (!here) return
+          setReports(found)
+          setOpened(studyUid)
         },
         (problem: unknown) => {
           if (here) setError(problem)
@@ -104,6 +106,7 @@ function useLife(study: StudyToOpen, reader: string, owner: string, target: Targ
       here = false
       unwatch()
       setRunning(false)
+      setOpened('')
       forgetSegmentations()
       forgetDrawn()
       forgetImages()
@@ -119,6 +122,13 @@ function useLife(study: StudyToOpen, reader: string, owner: string, target: Targ
   useEffect(() => {
     if (running && goal) jumpTo(JSON.parse(goal) as Target)
   }, [goal, running])
+  const earlier = JSON.stringify(beside)
+  useEffect(() => {
+    if (opened !== studyUid || !earlier) return
+    openPrior(JSON.parse(earlier) as StudyToOpen).catch(() => {
+      view.say('prior.failed')
+    })
+  }, [earlier, opened, studyUid])
   useEffect(bringBackMore, [loaded])
   return { reports, error, running, retry: () => {
     setError(undefined)
@@ -129,7 +139,7 @@ function useLife(study: StudyToOpen, reader: string, owner: string, target: Targ
 
 export function Viewer(props: Props) {
   const { t } = useTranslation('viewer')
-  const { reports, error, running, retry } = useLife(props.study, props.reader, props.owner, props.target)
+  const { reports, error, running, retry } = useLife(props)
   const [help, setHelp] = useState(false)
   const unsaved = useViewer((s) => s.unsaved)
   useEffect(() => listenToKeys(() => { setHelp(true) }), [])

@@ -4,6 +4,7 @@ import { Enums, type StackViewport, type Types, type VolumeViewport } from '@cor
 import { number } from './dicom/dataset'
 import { isRunning, theEngine } from './engine'
 import { side, type Vec, minus } from './geometry'
+import { usePrefs } from './prefs'
 import { presetsFor, rangeOf, usualWindow } from './presets'
 import { findSeries, view } from './store'
 
@@ -48,7 +49,8 @@ export function setWindow(centre: number, width: number): void {
 /** Key n: 1 is the window of the image itself, 2-9 the presets of its modality. */
 export function choosePreset(index: number): void {
   const item = findSeries(activeSeries())?.item
-  const preset = presetsFor(item?.modality ?? '')[index - 2]
+  const modality = item?.modality ?? ''
+  const preset = presetsFor(modality, usePrefs.getState().windows[modality])[index - 2]
   if (index === 1) resetWindow()
   else if (preset) setWindow(preset.centre, preset.width)
 }

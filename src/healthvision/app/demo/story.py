@@ -264,7 +264,8 @@ def _collect(doctor: Client, visit: Visit) -> None:
 
 def _show_batch(console: Console, doctor: Client, visits: list[Visit]) -> list[str]:
     """Submit what has results again as one batch; returns its failures."""
-    studies = [s for v in visits for s in v.study_ids if v.results]
+    done = [t for v in visits for t in v.tasks if t.result_id is not None]
+    studies = list(dict.fromkeys(t.study_id for t in done if t.application == APPLICATION))
     if not studies:
         return []
     batch = doctor.submit_batch(studies, application=APPLICATION, title="demo")

@@ -120,12 +120,18 @@ def _result_rows(visit: Visit, result: Result, head: list[str]) -> Iterator[list
         yield [*head, f"abstained: {result.abstained_reason.en}", *[""] * 4, seconds]
         return
     if not result.findings:
-        yield [*head, "no nodule found", "", "", "", "", seconds]
+        yield [*head, _nothing(result), "", "", "", "", seconds]
     for finding in result.findings:
         yield [*head, *_row(visit, result, finding), seconds]
         head, seconds = ["", ""], ""
     for missed in _missed(visit, result):
         yield ["", "", "[yellow]not found[/]", "", missed, "", "", ""]
+
+
+def _nothing(result: Result) -> str:
+    """Return what a result without findings says, by its application."""
+    application = (result.model_extra or {}).get("application") or {}
+    return "no nodule found" if application.get("id") in (None, "lung-ct") else "nothing marked"
 
 
 def print_findings(console: Console, visits: list[Visit]) -> None:

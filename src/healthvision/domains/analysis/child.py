@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs inside the sandbox: decode the series on demand, run the application, encode."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +8,10 @@ from pydantic import TypeAdapter
 
 from healthvision.clinical.study import SeriesHeader, SeriesImage
 from healthvision.domains.analysis.codec import encode, encode_slices
-from healthvision.domains.modelhub.ports import Application, Context, StudyInput
+from healthvision.domains.modelhub.ports import Application, Context, Material, StudyInput
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.series import assemble
+from healthvision.kernel.plugins import imported
 from healthvision.kernel.sandbox_child import SandboxFiles, SandboxOut
 
 TARGET = "healthvision.domains.analysis.child:run"
@@ -23,7 +23,8 @@ def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
 
     ``request``: {application: 'module:attribute', seed, parameters, infer: whether
     there are engines to ask, series: [SeriesHeader],
-    files: {series uid: [file index]}}. Answer: {output, slices: {series uid: [slice]}}.
+    files: {series uid: [file index]}, material: of a described model {description, engine,
+    files: {name: file index}} or None}. Answer: {output, slices: {series uid: [slice]}}.
     """
     headers = HEADERS.validate_python(request["series"])
     loaded: dict[str, SeriesImage] = {}
@@ -42,7 +43,7 @@ def run(request: Any, files: SandboxFiles, out: SandboxOut) -> Any:
         return loaded[series_uid]
 
     slices: dict[str, Any] = {}
-    application = _application(request["application"])
+    application = _application(request, files)
     context = Context(
         seed=request["seed"],
         progress=out.progress,
@@ -57,7 +58,14 @@ def _reader(files: SandboxFiles, index: int) -> Callable[[], bytes]:
     return lambda: files.read(index)
 
 
-def _application(target: str) -> Application:
-    module, _, attribute = target.partition(":")
-    found: Application = getattr(importlib.import_module(module), attribute)
-    return found
+def _application(request: Any, files: SandboxFiles) -> Application:
+    """Import the application, or have it made from its description."""
+    found = imported(request["application"])
+    if request["material"] is not None:
+        found = found(_material(request["material"], files))
+    application: Application = found
+    return application
+
+
+def _material(said: Any, files: SandboxFiles) -> Material:
+    return Material(said["description"], said["engine"], lambda n: files.read(said["files"][n]))

@@ -107,14 +107,17 @@ def run_application(
 ) -> RunOutcome:
     """Run an application on a study in the sandbox; blocks until it answered.
 
-    Raises SandboxFailed (with the reason), SandboxUnavailable, or ApplicationMisbehaved when
-    the answer is not as the contract says.
+    Raises SandboxFailed (with the reason), SandboxUnavailable, ModelChanged when a file of an
+    added model is not the one that was added, or ApplicationMisbehaved when the answer is not as
+    the contract says.
     """
     options = options or RunOptions()
     budget = options.budget or application.manifest.budget
     objects = study.inputs_of(application)
     started = now()
-    with sandbox.Bundle(sum(_size(o) for o in objects)) as bundle:
+    size = sum(_size(o) for o in objects) + application.material_bytes
+    with sandbox.Bundle(size) as bundle:
+        material = application.material(bundle.add)
         files: dict[str, list[int]] = {}
         for item in objects:
             index = bundle.add(item.header.sop_uid, item.read())
@@ -128,6 +131,7 @@ def run_application(
                 "series": child.HEADERS.dump_python(list(study.series), mode="json"),
                 "files": files,
                 "infer": options.infer is not None,
+                "material": material,
             },
             bundle,
             limits=_limits(budget),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread of a receiving process that writes rows of received objects.
+"""The one place of a receiving process that writes rows of received objects, a turn at a time.
 
-It takes all that waits, writes it in one transaction together with how far its journal is done
-(``ReceiverRow``), and answers. When the database is away it tries again for a while, then answers
+Whoever has the turn takes all that waits, writes it in one transaction together with how far its
+journal is done (``ReceiverRow``), and answers. A thread that would only wait for its answer takes
+the turn itself when it is free (two changes of threads less for an object); else a thread of the
+writer's own does. When the database is away it tries again for a while, then answers
 DatabaseUnavailable; what was promised nobody stays in the journal and is written later.
 """
 
@@ -55,21 +57,44 @@ class BulkWriter:
         self._steady = database.steady()
         self._memory = Memory()
         self._resources = resources
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the end
+        self._turn = threading.Lock()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._stopping = False
 
     def put(self, work: Work) -> "Future[Written]":
         """Queue a request; its answer comes when its rows are committed, or as a Problem."""
+        self._enqueue(work)
+        self._ring()
+        return work.answer
+
+    def write(self, work: Work) -> "Future[Written]":
+        """Do as ``put``, and write in this thread when nobody else does; not for the event loop."""
+        self._enqueue(work)
+        while not work.answer.done() and self._turn.acquire(blocking=False):
+            try:
+                self._write_some()
+            finally:
+                self._turn.release()
+        if not self._queue.empty():  # who came while we had the turn relies on this
+            self._ring()
+        return work.answer
+
+    def _enqueue(self, work: Work) -> None:
         with self._lock:
             if self._stopping:
                 raise Busy("this process is going down; send again", retry_after=2)
+            self._queue.put(work)
+
+    def _ring(self) -> None:
+        """Have the writer's own thread look at what waits."""
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bulk-writer", daemon=True)
                 self._thread.start()
-            self._queue.put(work)
-        return work.answer
+            self._bell.put(True)
 
     def stop(self) -> None:
         """Write what waits and end the thread."""
@@ -77,32 +102,32 @@ class BulkWriter:
             self._stopping = True
             thread = self._thread
         if thread is not None:
-            self._queue.put(None)
+            self._bell.put(False)
             thread.join()
+        with self._turn:
+            while not self._queue.empty():
+                self._write_some()
+            self._steady.close()
 
     def _run(self) -> None:
-        ended = False
-        while not ended:
-            first = self._queue.get()
-            if first is None:
-                break
-            batch, ended = self._gather(first)
-            self._write(batch)
-        self._steady.close()
+        while self._bell.get():
+            with self._turn:
+                while not self._queue.empty():
+                    self._write_some()
 
-    def _gather(self, first: Work) -> tuple[list[Work], bool]:
-        """Return the works that wait, up to a size, and whether the end was among them."""
-        batch, count = [first], len(first.request.items)
+    def _write_some(self) -> None:
+        """Write the works that wait, up to a size; only with the turn."""
+        batch: list[Work] = []
+        count = 0
         while count < MAX_ITEMS:
             try:
                 found = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if found is None:
-                return batch, True
             batch.append(found)
             count += len(found.request.items)
-        return batch, False
+        if batch:
+            self._write(batch)
 
     def _write(self, batch: list[Work]) -> None:
         try:

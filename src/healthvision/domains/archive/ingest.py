@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes into the journal of this process, rows by its bulk writer: the way of every object.
 
-``Receiver.submit`` is for threads (C-STORE), ``Receiver.receive`` for the event loop. Law: bytes
-durable, then rows and audit, then the answer. Objects that are refused, or belong to a study out
-of the sender's sight, go to quarantine. After a crash ``recovery`` replays the journal.
+``Receiver.keep`` and ``submit`` are for threads (C-STORE), ``receive`` for the event loop. Law:
+bytes durable, then rows and audit, then the answer. Objects that are refused, or belong to a study
+out of the sender's sight, go to quarantine. After a crash ``recovery`` replays the journal.
 """
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -115,6 +115,20 @@ class Receiver:
         may be one of them, or DatabaseUnavailable. The right to write was checked by the caller.
         Raises FileTooLarge for an object over ``max_image_bytes``.
         """
+        return self._begin(actor, space, origin, incoming, self.writer.put)
+
+    def keep(self, actor: Actor, space: SpaceRead, origin: Origin, incoming: Incoming) -> Received:
+        """Do as ``submit`` and wait for the answer; this thread may write the rows itself."""
+        return self._begin(actor, space, origin, incoming, self.writer.write).result()
+
+    def _begin(
+        self,
+        actor: Actor,
+        space: SpaceRead,
+        origin: Origin,
+        incoming: Incoming,
+        write: "Callable[[Work], Future[Written]]",
+    ) -> "Future[Received]":
         self.check_size(incoming)
         sealer = storage.known_blob_sealer(self._db, actor.org_id)
         if sealer is None:
@@ -126,7 +140,7 @@ class Receiver:
         if not staged.items:
             self._on_loop(self._answers(sender, staged, None), answer)
             return answer
-        written = self._put(sender, staged.items)
+        written = write(self._work(sender, staged.items))
         written.add_done_callback(partial(self._finish, sender, staged, answer))
         return answer
 
@@ -192,7 +206,7 @@ class Receiver:
             if not staged.items:
                 answer.set_result((sender, staged, None))
                 return
-            written = self._put(sender, staged.items)
+            written = self.writer.write(self._work(sender, staged.items))
         except BaseException as error:
             answer.set_exception(error)
             return
@@ -227,9 +241,8 @@ class Receiver:
             if again:
                 fresh = [replace(i, stored=None, instance_id=new_id()) for i in again]
                 stage = partial(self._make_durable, sender, fresh, frozenset())
-                written = await asyncio.wrap_future(
-                    self._put(sender, await asyncio.to_thread(stage))
-                )
+                work = self._work(sender, await asyncio.to_thread(stage))
+                written = await asyncio.wrap_future(self.writer.put(work))
         if written is not None:
             raise Busy("the same objects are being changed by others; send again", retry_after=1)
         return [answers[i] for i in sorted(answers)]
@@ -313,11 +326,11 @@ class Receiver:
         )
         return replace(item, stored=stored, position=place.position)
 
-    def _put(self, sender: _Sender, items: list[Prepared]) -> "Future[Written]":
+    def _work(self, sender: _Sender, items: list[Prepared]) -> Work:
         request = Request(sender.actor, sender.space, sender.origin, items)
         work = Work(request, self.id, self.journal.checkpoint)
         work.answer.add_done_callback(partial(self._written, items))
-        return self.writer.put(work)
+        return work
 
     def _written(self, items: Sequence[Prepared], written: "Future[Written]") -> None:
         if written.exception() is not None:

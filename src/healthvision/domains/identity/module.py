@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of identity."""
 
-from healthvision.domains.identity import api, jobs, oauth_api
+from healthvision.domains.identity import api, jobs, oauth_api, preferences_api
 from healthvision.domains.identity.authentication import Identity
 from healthvision.domains.identity.cache import AccountCache
 from healthvision.domains.identity.credentials import Passwords
@@ -49,7 +49,7 @@ async def stop(db: Database) -> None:
 
 MODULE = Module(
     name="identity",
-    routers=(api.router, oauth_api.router, oauth_api.well_known),
+    routers=(api.router, preferences_api.router, oauth_api.router, oauth_api.well_known),
     periodics=jobs.PERIODICS,
     permissions=PERMISSIONS,
     start=start,

@@ -39,6 +39,17 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Preference(Base):
+    """One thing a person likes in the interface; global like the person, read by nobody else."""
+
+    __tablename__ = "user_preferences"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)  # 'language', 'keys.length', 'layouts.CT'
+    value: Mapped[dict[str, Any]]  # {"value": ...}, as the schema of its name says
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Membership(OrgOwned):
     """A person's place in one organisation."""
 

@@ -25,6 +25,9 @@ _WORDS: dict[str, Text] = {
     ),
 }
 _LEVELS: dict[EvidenceLevel, Text] = {
+    EvidenceLevel.NONE: Text(
+        zh="此模型由用户添加，未在此测量", en="brought by the user, nothing measured here"
+    ),
     EvidenceLevel.E0: Text(zh="公式经公开算例核对", en="formula verified on published vectors"),
     EvidenceLevel.E1: Text(zh="在已知真值的体模上测量", en="measured on phantoms of known truth"),
     EvidenceLevel.E2: Text(zh="在公开病例上测量", en="measured on public cases with interval"),

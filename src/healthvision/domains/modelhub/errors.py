@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the model hub refuses, and why."""
 
-from healthvision.kernel.errors import Conflict, Invalid, NotFound
+from healthvision.kernel.errors import Busy, Conflict, Invalid, NotFound
 
 
 class ApplicationNotFound(NotFound):
@@ -32,3 +32,51 @@ class EngineNotFound(NotFound):
     """No inference engine of this name is installed."""
 
     code, title = "engine-not-found", "No such inference engine"
+
+
+class DescriptionInvalid(Invalid):
+    """The description of a model cannot be read or contradicts itself."""
+
+    code, title = "model-description-invalid", "Model description not valid"
+
+
+class BundleNotUnderstood(Invalid):
+    """A MONAI bundle asks for something that is not understood; the detail names the key."""
+
+    code, title = "bundle-not-understood", "Bundle not understood"
+
+
+class ModelRefused(Invalid):
+    """The model did not work in its dry run, or is not what its description says."""
+
+    code, title = "model-refused", "Model refused"
+
+
+class ModelExists(Conflict):
+    """This id and version is taken by something else."""
+
+    code, title = "model-exists", "Model version exists"
+
+
+class ModelChanged(Conflict):
+    """A file of an added model is not what it was when it was added; it does not run."""
+
+    code, title = "model-changed", "Model files changed"
+
+
+class EngineMissing(Conflict):
+    """What runs this kind of network is not installed."""
+
+    code, title = "engine-missing", "Engine not installed"
+
+
+class EngineFailed(Invalid):
+    """An inference server refused or gave no usable answer."""
+
+    code, title = "engine-failed", "Inference server failed"
+
+
+class EngineBusy(Busy):
+    """An inference server could not be reached or was late; to be tried again."""
+
+    code, title = "engine-busy", "Inference server busy"

@@ -12,7 +12,8 @@ async def start(db: Database, core: CoreSettings) -> None:
     if not db.resources.has(service.Registry):
         db.resources.put(service.Registry, service.discover())
     if not db.resources.has(service.Engines):
-        db.resources.put(service.Engines, service.Engines())
+        shelf = db.resources.get(service.Registry).shelf
+        db.resources.put(service.Engines, service.Engines(shelf=shelf))
 
 
 MODULE = Module(

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from healthvision.clinical.result import Code, EvidenceLevel, Text, Value
 from healthvision.clinical.study import ApplicationOutput, SeriesHeader, SeriesImage
+from healthvision.clinical.volume import Array
 
 
 class Weights(Value):
@@ -64,6 +65,19 @@ class Manifest(Value):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Material:
+    """What an application that is made from a description is given, besides the images.
+
+    ``description``: JSON text. ``engine``: 'module:attribute' of what runs its network, '' when a
+    server does. ``read(name)`` gives the bytes of one of its files; KeyError when there is none.
+    """
+
+    description: str
+    engine: str
+    read: Callable[[str], bytes]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class StudyInput:
     """The study as the application sees it: headers of all series, voxels on demand.
 
@@ -99,6 +113,30 @@ class Engine(Protocol):
 
     def infer(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer one request; values are JSON or arrays."""
+        ...
+
+
+class BadNetwork(ValueError):
+    """A network cannot be used as it is described; the text says why, in one sentence."""
+
+
+class Network(Protocol):
+    """A loaded network. Lives inside the sandbox."""
+
+    def run(self, batch: Array) -> Array:
+        """Answer float32 (1, channels, axes...) with an array; raises BadNetwork."""
+        ...
+
+
+class FileRunner(Protocol):
+    """Loads networks from files. Found through the entry point group ``healthvision.engines``."""
+
+    def missing(self) -> str:
+        """Say what has to be installed before it can work; '' when nothing is missing."""
+        ...
+
+    def open(self, weights: bytes, threads: int) -> Network:
+        """Load a network; raises BadNetwork. Called inside the sandbox only: it may be hostile."""
         ...
 
 

@@ -3,32 +3,56 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from healthvision.clinical.result import EvidenceLevel
 from healthvision.clinical.study import SeriesHeader
 from healthvision.domains.modelhub.errors import (
     ApplicationNotFound,
     ManifestInvalid,
     NoApplicationFits,
 )
+from healthvision.domains.modelhub.evidence import supported_level
+from healthvision.domains.modelhub.manifests import manifest_of
 from healthvision.domains.modelhub.matching import SERIES_ATTRIBUTES, accepted
-from healthvision.domains.modelhub.ports import EvidenceRecord, Manifest
+from healthvision.domains.modelhub.ports import Manifest
+from healthvision.domains.modelhub.settings import ModelhubSettings
+from healthvision.domains.modelhub.shelf import Shelf, Stored
 from healthvision.kernel import plugins
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.rules import compile_rule
 
-GROUP = "applications"
+GROUP, ENGINES, MAKERS = "applications", "engines", "makers"
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One installed application. ``target``: 'module:attribute' that a child process imports."""
+    """One installed application. ``target``: 'module:attribute' that a child process imports.
+
+    ``stored``: of an added model, whose target is a function that makes it from its description.
+    """
 
     manifest: Manifest
     target: str
     distribution: str = ""
+    stored: Stored | None = None
+
+    def material(self, add: Callable[[str, bytes], int]) -> dict[str, Any] | None:
+        """Return what the child needs to make a described application; None for all others.
+
+        Its files go through ``add`` (name, bytes), which returns their index. Raises
+        ModelChanged.
+        """
+        if self.stored is None:
+            return None
+        file = self.stored.description.file
+        return self.stored.request("" if file is None else plugins.target(ENGINES, file.kind), add)
+
+    @property
+    def material_bytes(self) -> int:
+        """About how many bytes ``material`` adds."""
+        return 0 if self.stored is None else self.stored.size()
 
     @property
     def weights_sha256(self) -> str | None:
@@ -47,36 +71,6 @@ class Broken:
     reason: str
 
 
-def supported_level(records: Iterable[EvidenceRecord]) -> EvidenceLevel:
-    """Return the highest evidence level that the records support.
-
-    E0 needs no record. E1 needs a phantom record with n >= 1, E2 and E3 one with n >= 2 and an
-    interval that holds the value.
-    """
-    level = EvidenceLevel.E0
-    for record in records:
-        counted = record.n >= (1 if record.level is EvidenceLevel.E1 else 2)
-        if record.level in (EvidenceLevel.E2, EvidenceLevel.E3):
-            bounded = record.low is not None and record.high is not None
-            counted = counted and bounded and _between(record)
-        if counted:
-            level = max(level, record.level)
-    return level
-
-
-def level_of_finding(records: Iterable[EvidenceRecord], code: str) -> EvidenceLevel:
-    """Return the highest level that the records about one kind of finding support.
-
-    Records that name no finding speak for all of them.
-    """
-    return supported_level(r for r in records if not r.findings or code in r.findings)
-
-
-def _between(record: EvidenceRecord) -> bool:
-    assert record.low is not None and record.high is not None
-    return record.low <= record.value <= record.high
-
-
 def check_manifest(manifest: Manifest) -> None:
     """Raise ManifestInvalid or RuleInvalid when the manifest claims what it cannot hold."""
     compile_rule(manifest.accepts, SERIES_ATTRIBUTES)
@@ -89,29 +83,81 @@ def check_manifest(manifest: Manifest) -> None:
         )
 
 
-class Registry:
-    """All applications of this installation, by id and version."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Applications by id, newest first, and what cannot be used."""
 
-    def __init__(self, installed: Iterable[Installed], broken: Iterable[Broken] = ()) -> None:
-        self._by_id: dict[str, list[Installed]] = {}
-        self.broken = list(broken)
-        for application in installed:
-            self._add(application)
+    by_id: dict[str, list[Installed]]
+    broken: list[Broken]
 
-    def _add(self, application: Installed) -> None:
+    def add(self, application: Installed) -> None:
+        """Take one in, or note why not."""
         manifest = application.manifest
         try:
             check_manifest(manifest)
         except Problem as problem:
             self.broken.append(Broken(manifest.id, problem.detail))
             return
-        versions = self._by_id.setdefault(manifest.id, [])
+        versions = self.by_id.setdefault(manifest.id, [])
         versions.append(application)
         versions.sort(key=lambda item: _version_key(item.manifest.version), reverse=True)
 
+
+def described(stored: Stored) -> Installed:
+    """Return the application that is made from a stored description."""
+    target = plugins.target(MAKERS, "described")
+    return Installed(manifest_of(stored.description), target, stored=stored)
+
+
+class Registry:
+    """All applications of this installation, by id and version.
+
+    Those of ``shelf`` (added models) come and go while the process runs.
+    """
+
+    def __init__(
+        self,
+        installed: Iterable[Installed],
+        broken: Iterable[Broken] = (),
+        shelf: Shelf | None = None,
+    ) -> None:
+        self.shelf = shelf
+        self._fixed = _Table({}, list(broken))
+        for application in installed:
+            self._fixed.add(application)
+        self._all = self._fixed
+        self._seen: tuple[Stored, ...] | None = None
+
+    @property
+    def broken(self) -> list[Broken]:
+        """What is installed and cannot be used."""
+        return self._table().broken
+
+    @property
+    def _by_id(self) -> dict[str, list[Installed]]:
+        return self._table().by_id
+
+    def _table(self) -> "_Table":
+        if self.shelf is None:
+            return self._fixed
+        stored = self.shelf.stored()
+        if stored is not self._seen:
+            table = _Table(
+                {k: list(v) for k, v in self._fixed.by_id.items()}, [*self._fixed.broken]
+            )
+            table.broken.extend(Broken(name, reason) for name, reason in self.shelf.wrong())
+            for item in stored:
+                if item.entry.id in self._fixed.by_id:
+                    table.broken.append(Broken(item.entry.id, "a plugin has the same id"))
+                else:
+                    table.add(described(item))
+            self._all, self._seen = table, stored
+        return self._all
+
     def newest(self) -> list[Installed]:
         """Return the newest version of each application, by id."""
-        return [self._by_id[key][0] for key in sorted(self._by_id)]
+        by_id = self._by_id
+        return [by_id[key][0] for key in sorted(by_id)]
 
     def versions(self, application_id: str) -> list[Installed]:
         """Return the installed versions, newest first; raises ApplicationNotFound."""
@@ -153,7 +199,9 @@ def _version_key(version: str) -> list[tuple[int, int | str]]:
 
 
 def discover() -> Registry:
-    """Return the applications found through the entry point group ``healthvision.applications``."""
+    """Return the applications of the entry point group ``healthvision.applications``, and the
+    added models of the models folder.
+    """
     installed: list[Installed] = []
     broken: list[Broken] = []
     for name in plugins.names(GROUP):
@@ -163,4 +211,4 @@ def discover() -> Registry:
             broken.append(Broken(name, problem.detail))
             continue
         installed.append(Installed(manifest, plugins.target(GROUP, name)))
-    return Registry(installed, broken)
+    return Registry(installed, broken, Shelf(ModelhubSettings().models_folder()))

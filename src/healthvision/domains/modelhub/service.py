@@ -13,24 +13,29 @@ from healthvision.domains.modelhub.catalogue import (
     registry_of,
     usable,
 )
+from healthvision.domains.modelhub.description import ModelDescription
 from healthvision.domains.modelhub.engines import Engines
+from healthvision.domains.modelhub.evidence import level_of_finding, supported_level
 from healthvision.domains.modelhub.matching import SERIES_ATTRIBUTES, accepted, attributes_of
 from healthvision.domains.modelhub.registry import (
     Broken,
     Installed,
     Registry,
     check_manifest,
+    described,
     discover,
-    level_of_finding,
-    supported_level,
 )
+from healthvision.domains.modelhub.shelf import Shelf, Stored
 
 __all__ = [
     "SERIES_ATTRIBUTES",
     "Broken",
     "Engines",
     "Installed",
+    "ModelDescription",
     "Registry",
+    "Shelf",
+    "Stored",
     "accepted",
     "at_version",
     "attributes_of",
@@ -38,6 +43,7 @@ __all__ = [
     "card_markdown",
     "change_model",
     "check_manifest",
+    "described",
     "discover",
     "fitting",
     "get_model",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Person names as search words."""
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-
-from pypinyin.pinyin_dict import pinyin_dict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import metadata
 
 _SEPARATORS = re.compile(r"[\s^=,.\-]+")
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
@@ -102,7 +103,25 @@ def _readings(name: str) -> list[list[str]]:
 
 def _syllable(character: str) -> str:
     """Return the first reading without its tone; 'ü' stays."""
-    first = str(pinyin_dict.get(ord(character), "")).split(",", 1)[0]
-    plain = unicodedata.normalize("NFD", first)
-    kept = "".join(c for c in plain if not unicodedata.combining(c) or c == "\u0308")
+    return _table().get(ord(character), "")
+
+
+@cache
+def _table() -> Mapping[int, str]:
+    """Return the first reading of each character, read with the first Chinese name.
+
+    Only this file of pypinyin is read: importing the package loads its phrases too, 58 MB.
+    """
+    found = next(f for f in metadata.files("pypinyin") or () if f.name == "pinyin_dict.json")
+    table = json.loads(found.read_text(encoding="utf-8"))
+    plain: dict[str, str] = {}  # one string for the characters that sound alike
+    for readings in table.values():
+        first = readings.split(",", 1)[0]
+        plain.setdefault(first, _toneless(first))
+    return {int(code): plain[readings.split(",", 1)[0]] for code, readings in table.items()}
+
+
+def _toneless(syllable: str) -> str:
+    apart = unicodedata.normalize("NFD", syllable)
+    kept = "".join(c for c in apart if not unicodedata.combining(c) or c == "\u0308")
     return unicodedata.normalize("NFC", kept)

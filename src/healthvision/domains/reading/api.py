@@ -32,7 +32,8 @@ worklist = router("/v1/worklist", "reading")
 result_verdicts = router("/v1/results", "reading")
 verdicts = router("/v1/verdicts", "reading")
 statistics = router("/v1/statistics", "reading")
-Lister = Annotated[Actor, requires("reading:read")]
+_READ = "reading:read"
+Lister = Annotated[Actor, requires(_READ)]
 Reader = Annotated[Actor, requires("verdicts:read")]
 Judge = Annotated[Actor, requires("verdicts:write")]
 Analyst = Annotated[Actor, requires("statistics:read")]
@@ -67,7 +68,7 @@ async def watch_worklist(
     """Stream rows of the worklist as they change; resumes after ``Last-Event-ID``."""
     db = database_of(request)
     await audit.record_read(db, actor, "reading.worklist_watched")
-    again = renewal_of(request, "worklist:read")
+    again = renewal_of(request, _READ)
     stream = service.worklist_events(db, actor, last_event_id, again)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

@@ -106,6 +106,7 @@ def _study_values(study: StudyDetail) -> dict[str, Any]:
     return {
         **{name: getattr(study, name) for name in same},
         "gone": False,
+        "only_space": study.spaces[0].space_id if len(study.spaces) == 1 else None,
         "search": _search(study),
         "modalities": _joined(study.modalities),
         "body_parts": _joined(study.body_parts),

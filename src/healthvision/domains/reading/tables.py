@@ -19,6 +19,8 @@ class WorklistRow(Base):
     ``changed``: microseconds since 1970 of the last change, for those who watch; ``revision``
     grows with it. ``gone``: the study was deleted; the row stays until the purge, so that
     watchers hear of it. ``parts``: one entry per application; ``finding``: the most severe one.
+    ``only_space``: the space of a study that is in exactly one, so that nearly all rows are
+    counted without a look at their spaces; with none or several it is null and they are looked up.
     """
 
     __tablename__ = "reading_worklist"
@@ -45,11 +47,13 @@ class WorklistRow(Base):
             "author",
             "reviewer",
             "study_id",
+            "only_space",
         ),
     )
 
     study_id: Mapped[UUID] = mapped_column(primary_key=True)
     org_id: Mapped[UUID]
+    only_space: Mapped[UUID | None]
     gone: Mapped[bool] = mapped_column(default=False)
     rank: Mapped[int]
     order_key: Mapped[int] = mapped_column(BigInteger)

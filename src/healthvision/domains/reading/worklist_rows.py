@@ -86,11 +86,11 @@ def seen(org_id: UUID, places: Collection[UUID] | None) -> list[Condition]:
     """Return the conditions for live studies in some spaces; None: in any space."""
     where: list[Condition] = [WorklistRow.org_id == org_id, WorklistRow.gone.is_(False)]
     if places is not None:
-        where.append(
-            exists().where(
-                WorklistSpace.study_id == WorklistRow.study_id, WorklistSpace.space_id.in_(places)
-            )
+        one_of_several = exists().where(
+            WorklistSpace.study_id == WorklistRow.study_id, WorklistSpace.space_id.in_(places)
         )
+        several = WorklistRow.only_space.is_(None) & one_of_several
+        where.append(WorklistRow.only_space.in_(places) | several)
     return where
 
 

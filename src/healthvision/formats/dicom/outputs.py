@@ -7,12 +7,11 @@ from typing import Literal
 
 from healthvision.clinical.result import Result
 from healthvision.clinical.study import ApplicationOutput, KeyImage, SliceRef
+from healthvision.formats.dicom import seg, sr
 from healthvision.formats.dicom.header import InstanceHeader, read_header
 from healthvision.formats.dicom.pdf import write_pdf
 from healthvision.formats.dicom.sc import write_sc
-from healthvision.formats.dicom.seg import Encoding, segment_numbers, write_seg
-from healthvision.formats.dicom.source import Identity
-from healthvision.formats.dicom.sr import SegReference, write_sr
+from healthvision.formats.dicom.source import Encoding, Identity
 from healthvision.formats.dicom.uids import derive_uid
 
 SERIES_NUMBERS = {"SEG": 9101, "SR": 9102, "PDF": 9103, "SC": 9104}
@@ -58,22 +57,24 @@ def write_outputs(
     maker = _Maker(result, sources)
     suffix = "" if seg_encoding == "LABELMAP" else "-binary"
     out: list[OutputObject] = []
-    seg: SegReference | None = None
+    reference: sr.SegReference | None = None
     segmentation = output.segmentation
     if segmentation is not None and segmentation.labels.voxels.any():
-        data = write_seg(
+        data = seg.write_seg(
             segmentation,
             sources.headers,
             maker.identity(f"seg{suffix}", "SEG"),
             encoding=seg_encoding,
         )
         out.append(maker.finish("seg", "SEG", data))
-        seg = SegReference(read_header(data), segment_numbers(segmentation))
-    sr = write_sr(result, sources.headers, maker.identity(f"sr{suffix}", "SR"), seg=seg)
-    out.append(maker.finish("sr", "SR", sr))
+        reference = sr.SegReference(read_header(data), seg.segment_numbers(segmentation))
+    report = sr.write_sr(
+        result, sources.headers, maker.identity(f"sr{suffix}", "SR"), seg=reference
+    )
+    out.append(maker.finish("sr", "SR", report))
     if pdf is not None:
-        report = write_pdf(pdf, sources.headers[0], maker.identity("pdf", "PDF"))
-        out.append(maker.finish("pdf", "PDF", report))
+        document = write_pdf(pdf, sources.headers[0], maker.identity("pdf", "PDF"))
+        out.append(maker.finish("pdf", "PDF", document))
     for number, image in enumerate(output.key_images, start=1):
         name = image.name
         picture = write_sc(image, maker.shown(image), maker.identity(name, "SC", number))

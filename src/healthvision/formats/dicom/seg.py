@@ -3,7 +3,6 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal
 
 import highdicom as hd
 import numpy as np
@@ -20,15 +19,12 @@ from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.formats.dicom.source import (
     DISCLAIMER_EN,
     SOFTWARE,
+    Encoding,
     Identity,
     clean_source,
     describe_object,
 )
 from healthvision.formats.dicom.writer import MANUFACTURER, ds_text, to_part10
-
-Encoding = Literal["LABELMAP", "BINARY"]
-LABELMAP_CLASS = "1.2.840.10008.5.1.4.1.1.66.7"
-BINARY_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 
 _SIDES = {
     Laterality.LEFT: Code(scheme="SCT", value="7771000", meaning="Left"),

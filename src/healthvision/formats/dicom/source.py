@@ -8,6 +8,7 @@ valid; here each is read as text, checked, and left empty when it cannot be kept
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -18,6 +19,7 @@ from healthvision.formats.dicom.jsonmodel import Json
 from healthvision.formats.dicom.uids import derive_uid
 from healthvision.formats.dicom.writer import MANUFACTURER, ds_text
 
+Encoding = Literal["LABELMAP", "BINARY"]  # of segmentations
 DISCLAIMER_EN = "AI, unverified"
 DISCLAIMER_ZH = "AI 结果，未经医生确认"
 SOFTWARE = "1"

@@ -115,6 +115,7 @@ LABELS: dict[str, Text] = {
     "result-version": _t("结果版本", "Result version"),
     "supersedes": _t("取代", "Supersedes"),
     "evidence-result": _t("本结果证据等级", "Evidence level of the result"),
+    "unmeasured": _t("未在此测量", "nothing measured here"),
     "E0": _t("E0 公式经核对", "E0 formula verified"),
     "E1": _t("E1 体模验证", "E1 measured on phantoms"),
     "E2": _t("E2 公开病例验证", "E2 measured on public cases"),

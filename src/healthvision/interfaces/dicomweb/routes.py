@@ -30,6 +30,7 @@ from healthvision.interfaces.dicomweb.store import Intake
 from healthvision.interfaces.dicomweb.store_answer import status_of, store_answer
 from healthvision.kernel.errors import Conflict
 from healthvision.kernel.fastlane import lanes_of
+from healthvision.kernel.hotread import reader_of
 from healthvision.kernel.http import database_of
 
 router = APIRouter(prefix="/dicomweb/{space}", tags=["image"], default_response_class=Response)
@@ -94,8 +95,7 @@ async def search_instances_of_series(
 async def _store(request: Request, space: str, study: str | None) -> Response:
     actor, db = await caller_of(request), database_of(request)
     media = agree.json_kind(agree.accepted_by(request))
-    async with db.reading() as session:
-        await spaces.get(session, actor, space, "write")
+    await reader_of(db).run(lambda c: spaces.get_on(c, actor, space, "write"))
     results = await Intake(db, actor, space, study).run(request)
     answer = store_answer(results, retrieve.root_of(request, space))
     return Response(to_json(answer), status_of(results), media_type=media)

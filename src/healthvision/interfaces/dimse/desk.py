@@ -43,7 +43,7 @@ class Desk:
         self.db = db
         self.settings = settings
         self._loop = asyncio.get_running_loop()
-        self._submit = archive.receiver_of(db).submit
+        self._keep = archive.receiver_of(db).keep
         self._children: ChildProcesses | None = None
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +57,7 @@ class Desk:
     def keep(self, peer: Peer, incoming: Incoming) -> Received:
         """Put an object into the archive; returns when it is safe and visible."""
         origin = Origin("dimse", peer.calling)
-        return self._submit(peer.admitted.actor, peer.space, origin, incoming).result()
+        return self._keep(peer.admitted.actor, peer.space, origin, incoming)
 
     def open_many(self, refs: list[InstanceRef]) -> AsyncIterator[tuple[int, bytes]]:
         """Return the bytes of instances as (position, piece); to be used on the loop."""

@@ -1474,8 +1474,10 @@ export type DryRunStudy = {
  * EvidenceLevel
  *
  * How well the method is supported; a result may not show more than its record supports.
+ *
+ * Ordered: NONE < E0 < E1 < E2 < E3.
  */
-export type EvidenceLevel = 'E0' | 'E1' | 'E2' | 'E3';
+export type EvidenceLevel = 'unmeasured' | 'E0' | 'E1' | 'E2' | 'E3';
 
 /**
  * EvidenceRecord
@@ -3623,6 +3625,82 @@ export type PermissionRead = {
      * Name
      */
     name: string;
+};
+
+/**
+ * PreferencesPatch
+ *
+ * Changes; what is not sent stays, null goes back to the default of the interface.
+ */
+export type PreferencesPatch = {
+    /**
+     * Keys
+     *
+     * Key of an action of the viewer, e.g. 'Ctrl+s'.
+     */
+    keys?: {
+        [key: string]: string | null;
+    } | null;
+    /**
+     * Language
+     */
+    language?: 'zh' | 'en' | null;
+    /**
+     * Layouts
+     *
+     * Layout to begin with, by modality.
+     */
+    layouts?: {
+        [key: string]: '1x1' | '1x2' | '2x2' | 'mpr' | null;
+    } | null;
+    /**
+     * Opacity
+     *
+     * Of overlays.
+     */
+    opacity?: number | null;
+    /**
+     * Windows
+     *
+     * Own windows for the keys 2-9, by modality.
+     */
+    windows?: {
+        [key: string]: Array<Window> | null;
+    } | null;
+};
+
+/**
+ * PreferencesRead
+ *
+ * What the person chose; what is missing or null is left to the interface.
+ */
+export type PreferencesRead = {
+    /**
+     * Keys
+     */
+    keys?: {
+        [key: string]: string;
+    };
+    /**
+     * Language
+     */
+    language?: 'zh' | 'en' | null;
+    /**
+     * Layouts
+     */
+    layouts?: {
+        [key: string]: '1x1' | '1x2' | '2x2' | 'mpr';
+    };
+    /**
+     * Opacity
+     */
+    opacity?: number | null;
+    /**
+     * Windows
+     */
+    windows?: {
+        [key: string]: Array<Window>;
+    };
 };
 
 /**
@@ -7238,6 +7316,26 @@ export type WeightsRead = {
      * Sha256
      */
     sha256: string;
+};
+
+/**
+ * Window
+ *
+ * A named window (PS3.3 C.11.2.1.2), in the values of the images, e.g. HU.
+ */
+export type Window = {
+    /**
+     * Centre
+     */
+    centre: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Width
+     */
+    width: number;
 };
 
 /**
@@ -15725,6 +15823,136 @@ export type ChangeMyPasswordResponses = {
 };
 
 export type ChangeMyPasswordResponse = ChangeMyPasswordResponses[keyof ChangeMyPasswordResponses];
+
+export type GetMyPreferencesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/preferences';
+};
+
+export type GetMyPreferencesErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type GetMyPreferencesError = GetMyPreferencesErrors[keyof GetMyPreferencesErrors];
+
+export type GetMyPreferencesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PreferencesRead;
+};
+
+export type GetMyPreferencesResponse = GetMyPreferencesResponses[keyof GetMyPreferencesResponses];
+
+export type ChangeMyPreferencesData = {
+    body: PreferencesPatch;
+    path?: never;
+    query?: never;
+    url: '/v1/me/preferences';
+};
+
+export type ChangeMyPreferencesErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type ChangeMyPreferencesError = ChangeMyPreferencesErrors[keyof ChangeMyPreferencesErrors];
+
+export type ChangeMyPreferencesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PreferencesRead;
+};
+
+export type ChangeMyPreferencesResponse = ChangeMyPreferencesResponses[keyof ChangeMyPreferencesResponses];
 
 export type ListWorklistEntriesData = {
     body?: never;

@@ -7,11 +7,12 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSearchParams } from 'react-router'
 import { verify, type AuditEventRead, type ListEventsData, type Viewer } from '../../api/generated'
-import { getPatientOptions, listEventsOptions, listPatientsOptions, listUsersOptions, viewersOptions } from '../../api/generated/@tanstack/react-query.gen'
+import { getPatientOptions, listEventsOptions, listPatientsOptions, viewersOptions } from '../../api/generated/@tanstack/react-query.gen'
 import { Trouble, useProblemText } from '../../app/errors'
 import { useSession } from '../../app/session'
 import { PagedTable } from '../../components/paged-table'
 import { moment, personName } from '../../components/text'
+import { everybodyOptions } from './everybody'
 
 type Query = NonNullable<ListEventsData['query']>
 const ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/i
@@ -21,8 +22,8 @@ const NAMES = ['category', 'outcome', 'action', 'user_id', 'patient_id', 'study_
 
 function useNames(): (id: string | null | undefined, other: string) => string {
   const { can } = useSession()
-  const users = useQuery({ ...listUsersOptions({ query: { limit: 200 } }), enabled: can('users:read') })
-  return (id, other) => users.data?.items.find((u) => u.id === id)?.name ?? other
+  const users = useQuery({ ...everybodyOptions, enabled: can('users:read') })
+  return (id, other) => users.data?.find((u) => u.id === id)?.name ?? other
 }
 
 function useQueryInAddress() {
@@ -126,14 +127,15 @@ function PatientChoice({ value, change }: { value: string | undefined; change: (
 function Filters() {
   const { t } = useTranslation('admin')
   const { query, change, text } = useQueryInAddress()
-  const users = useQuery(listUsersOptions({ query: { limit: 200 } }))
+  const { can } = useSession()
+  const users = useQuery({ ...everybodyOptions, enabled: can('users:read') })
   const period = (days: [Dayjs | null, Dayjs | null] | null) =>
     change({ from: days?.[0]?.startOf('day').toISOString(), to: days?.[1]?.endOf('day').toISOString() })
   return (
     <div className="hv-filters" role="search">
       <Select<string> allowClear value={query.category ?? undefined} placeholder={t('audit.category')} aria-label={t('audit.category')} onChange={(category) => change({ category })} options={CATEGORIES.map((value) => ({ value, label: t(`audit.categories.${value}`) }))} popupMatchSelectWidth={false} />
       <Select<string> allowClear value={query.outcome ?? undefined} placeholder={t('audit.outcome')} aria-label={t('audit.outcome')} onChange={(outcome) => change({ outcome })} options={OUTCOMES.map((value) => ({ value, label: t(`audit.outcomes.${value}`) }))} popupMatchSelectWidth={false} />
-      <Select<string> allowClear showSearch={{ optionFilterProp: 'label' }} value={query.user_id ?? undefined} placeholder={t('audit.person')} aria-label={t('audit.person')} onChange={(user_id) => change({ user_id })} options={(users.data?.items ?? []).map((u) => ({ value: u.id, label: u.name }))} popupMatchSelectWidth={false} />
+      <Select<string> allowClear showSearch={{ optionFilterProp: 'label' }} value={query.user_id ?? undefined} placeholder={t('audit.person')} aria-label={t('audit.person')} onChange={(user_id) => change({ user_id })} options={(users.data ?? []).map((u) => ({ value: u.id, label: u.name }))} popupMatchSelectWidth={false} />
       <Input.Search key={`a${query.action ?? ''}`} defaultValue={query.action ?? ''} allowClear placeholder={t('audit.action')} aria-label={t('audit.action')} onSearch={(action) => change({ action: action.trim() })} />
       <Input.Search key={`s${query.study_id ?? ''}`} defaultValue={query.study_id ?? ''} allowClear placeholder={t('audit.study')} aria-label={t('audit.study')} onSearch={(id) => change({ study_id: ID.test(id.trim()) ? id.trim() : undefined })} />
       <PatientChoice value={query.patient_id ?? undefined} change={(patient_id) => change({ patient_id })} />

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Refused objects with the reasons: take in again, download, delete for good.
 import { Button, Popconfirm, Select, Space } from 'antd'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { deleteQuarantined, releaseQuarantined, type QuarantineRead } from '../../api/generated'
 import { listQuarantineOptions } from '../../api/generated/@tanstack/react-query.gen'
 import { PagedTable } from '../../components/paged-table'
 import { bytes, moment } from '../../components/text'
 import { useAct } from './acting'
+import { useInAddress } from './in-address'
 
 const STATES = ['held', 'released', 'deleted', 'all'] as const
 
@@ -36,14 +36,15 @@ function Acts({ row }: { row: QuarantineRead }) {
 
 export function Quarantine() {
   const { t } = useTranslation('admin')
-  const [state, setState] = useState<string>('held')
+  const [chosen, setState] = useInAddress('state', STATES)
+  const state = chosen ?? 'held'
   return (
     <>
-      <Select
+      <Select<(typeof STATES)[number]>
         className="hv-first-button"
         value={state}
         aria-label={t('state')}
-        options={STATES.map((value) => ({ value: value as string, label: t(`quarantine.state.${value}`) }))}
+        options={STATES.map((value) => ({ value, label: t(`quarantine.state.${value}`) }))}
         onChange={setState}
         popupMatchSelectWidth={false}
       />

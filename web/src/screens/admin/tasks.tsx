@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Analysis tasks: what waits, runs and failed; cancel, run again, raise.
 import { Button, Select, Space } from 'antd'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { cancelTask, changeTask, retryTask, type Priority as Urgency, type TaskRead } from '../../api/generated'
@@ -11,6 +10,7 @@ import { Countdown } from '../../components/countdown'
 import { PagedTable } from '../../components/paged-table'
 import { moment } from '../../components/text'
 import { useAct } from './acting'
+import { useInAddress } from './in-address'
 
 const STATES = ['queued', 'running', 'done', 'failed', 'cancelled'] as const
 const PRIORITIES = ['stat', 'urgent', 'routine', 'bulk'] as const
@@ -56,7 +56,7 @@ function Acts({ task }: { task: TaskRead }) {
 export function Tasks() {
   const { t } = useTranslation('admin')
   const { can } = useSession()
-  const [state, setState] = useState<State>()
+  const [state, setState] = useInAddress<State>('state', STATES)
   return (
     <>
       <Select<State>

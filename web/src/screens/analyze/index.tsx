@@ -10,6 +10,7 @@ import { bytes, useText } from '../../components/text'
 import { Drop } from './drop'
 import { JobItem } from './item'
 import { bring, useJobs } from './jobs'
+import { HalfWay } from './waiting'
 import './analyze.css'
 
 export default function Analyze() {
@@ -47,6 +48,7 @@ export default function Analyze() {
         {chosen && <span className="hv-dim hv-intended">{text(chosen.intended_use)}</span>}
       </div>
       {models.error && <Trouble error={models.error} retry={() => void models.refetch()} />}
+      <HalfWay bring={take} />
       <Drop bring={take} />
       {limits.data && (
         <p className="hv-dim">{t('limits', { study: bytes(limits.data.study_bytes), image: bytes(limits.data.image_bytes) })}</p>

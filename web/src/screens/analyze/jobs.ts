@@ -43,6 +43,22 @@ function kept(): Record<string, string> {
   }
 }
 
+/** Ids of the uploads that were begun in this browser and have not come to their end. */
+export function begun(): Set<string> {
+  return new Set(Object.values(kept()))
+}
+
+/** Tell whether a file is the one whose upload was begun here. */
+export function isOf(file: File, upload: string): boolean {
+  return kept()[keyOf(file)] === upload
+}
+
+/** Offer an upload no more; the server forgets it by itself. */
+export function dismiss(upload: string): void {
+  const others = Object.entries(kept()).filter(([, id]) => id !== upload)
+  localStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(others)))
+}
+
 function keyOf(file: File): string {
   return `${file.name}|${file.size}|${file.lastModified}`
 }

@@ -7,7 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { codeOf } from '../../api/problem'
 import { useProblemText } from '../../app/errors'
 import { useDoor } from '../../app/session'
-import { setLanguage } from '../../i18n'
+import { chooseLanguage } from '../../app/liking'
 import './login.css'
 
 interface Typed {
@@ -67,7 +67,7 @@ export function LoginPage() {
         <SignInForm />
         <p className="hv-login-note">{t('notice')}</p>
       </section>
-      <Button type="text" icon={<GlobalOutlined />} lang={next} onClick={() => void setLanguage(next)}>
+      <Button type="text" icon={<GlobalOutlined />} lang={next} onClick={() => { chooseLanguage(next) }}>
         {t('common:language.other')}
       </Button>
     </main>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A patient over time: studies, what the AI saw in them, and what doctors reported.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { Alert, Button, Empty, Segmented, Spin, Tag } from 'antd'
-import { useMemo } from 'react'
+import { Alert, Button, Checkbox, Empty, Segmented, Spin, Tag } from 'antd'
+import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useParams, useSearchParams } from 'react-router'
-import { searchWorklist } from '../../api/generated'
+import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
+import { searchWorklist, type WorklistItem } from '../../api/generated'
 import { getPatientOptions, searchReportsOptions, searchResultsOptions } from '../../api/generated/@tanstack/react-query.gen'
 import { Trouble } from '../../app/errors'
 import { useSession } from '../../app/session'
@@ -14,7 +14,7 @@ import { AiCell } from '../worklist/ai'
 import { imaging } from '../worklist/columns'
 import { categoryTitle } from '../reading/panel/why'
 import { viewerAddress } from '../reading/address'
-import { modalitiesOf, timelineOf, type Entry } from './timeline'
+import { modalitiesOf, pairOf, timelineOf, type Entry } from './timeline'
 import './patient.css'
 
 const PAGE = 100
@@ -31,7 +31,12 @@ function useStudies(patient: string) {
   })
 }
 
-function Item({ entry }: { entry: Entry }) {
+interface Choice {
+  chosen: readonly string[]
+  toggle: (study: string) => void
+}
+
+function Item({ entry, choice }: { entry: Entry; choice: Choice }) {
   const { t } = useTranslation('patient')
   const { study, results, reports } = entry
   const kinds = imaging(study.modalities)
@@ -41,6 +46,15 @@ function Item({ entry }: { entry: Entry }) {
       <Tag>{kinds || '—'}</Tag>
       <div className="hv-visit-what">
         <div className="hv-visit-head">
+          {kinds && (
+            <Checkbox
+              checked={choice.chosen.includes(study.study_id)}
+              disabled={choice.chosen.length >= 2 && !choice.chosen.includes(study.study_id)}
+              aria-label={t('choose', { date: dicomMoment(study.study_date) || t('undated') })}
+              data-choose={study.study_id}
+              onChange={() => { choice.toggle(study.study_id) }}
+            />
+          )}
           <Link to={viewerAddress(study.study_id, study.spaces)}>{study.description || study.body_parts.join(', ') || t('worklist:undescribed')}</Link>
           {study.accession_number && <span className="hv-dim hv-num">{study.accession_number}</span>}
         </div>
@@ -69,6 +83,24 @@ function Item({ entry }: { entry: Entry }) {
   )
 }
 
+/** Two studies of the line of time, and the way to see them side by side. */
+function Compare({ studies, chosen }: { studies: readonly WorklistItem[]; chosen: readonly string[] }) {
+  const { t } = useTranslation('patient')
+  const navigate = useNavigate()
+  const pair = pairOf(studies, chosen)
+  if (studies.length < 2) return null
+  const open = ([newer, older]: [WorklistItem, WorklistItem]) => {
+    const shared = newer.spaces.filter((s) => older.spaces.includes(s))
+    void navigate(viewerAddress(newer.study_id, shared, { prior: older.study_id }))
+  }
+  return (
+    <>
+      <Button type="primary" disabled={!pair} data-compare onClick={() => { if (pair) open(pair) }}>{t('compare')}</Button>
+      <span className="hv-dim">{chosen.length === 2 && !pair ? t('apart') : pair ? '' : t('pick')}</span>
+    </>
+  )
+}
+
 export default function Patient() {
   const { t, i18n } = useTranslation('patient')
   const { patient = '' } = useParams()
@@ -87,6 +119,8 @@ export default function Patient() {
   const sex = person && ['M', 'F', 'O'].includes(person.sex) ? t(`worklist:sex.${person.sex}`) : ''
   const about = person ? [person.patient_id, sex, person.birth_date ? t('born', { date: dicomMoment(person.birth_date) }) : ''] : []
   const modalities = modalitiesOf(studies)
+  const [chosen, setChosen] = useState<readonly string[]>([])
+  const toggle = (study: string) => { setChosen((all) => (all.includes(study) ? all.filter((s) => s !== study) : [...all, study])) }
   return (
     <div className="hv-page hv-patient">
       <div className="hv-head">
@@ -108,6 +142,7 @@ export default function Patient() {
             onChange={(value) => { setParams(value ? { modality: value } : {}) }}
           />
         )}
+        <Compare studies={studies} chosen={chosen} />
       </div>
       {pages.isPending && <Spin />}
       {!pages.isPending && !error && shown.length === 0 && <Empty description={t('none')} />}
@@ -116,7 +151,7 @@ export default function Patient() {
           <h2 className="hv-num">{year || t('undated')}</h2>
           <ul>
             {entries.map((entry) => (
-              <Item key={entry.study.study_id} entry={entry} />
+              <Item key={entry.study.study_id} entry={entry} choice={{ chosen, toggle }} />
             ))}
           </ul>
         </section>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import type { ReportItem, ResultItem, WorklistItem } from '../../api/generated'
-import { modalitiesOf, timelineOf } from './timeline'
+import { modalitiesOf, pairOf, timelineOf } from './timeline'
 
 const study = (id: string, date: string, modalities: string[] = ['CT']) => ({ study_id: id, study_date: date, study_time: '', modalities }) as WorklistItem
 
@@ -20,6 +20,11 @@ describe('the line of time', () => {
     ])
     expect(years[0]?.entries[0]?.results.map((r) => r.id)).toEqual(['new'])
     expect(years[1]?.entries[0]?.reports).toHaveLength(1)
+  })
+
+  it('pairs two chosen studies, the newer one first, when one space holds both', () => {
+    const all = [study('a', '20250101'), study('b', '20260301'), study('c', '20260401')].map((s, i) => ({ ...s, spaces: i === 2 ? ['x'] : ['default'] }))
+    expect([pairOf(all, ['a', 'b'])?.map((s) => s.study_id), pairOf(all, ['a']), pairOf(all, ['a', 'c'])]).toEqual([['b', 'a'], undefined, undefined])
   })
 
   it('names the modalities that make images', () => {

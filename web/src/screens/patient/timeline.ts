@@ -29,6 +29,14 @@ export function timelineOf(studies: readonly WorklistItem[], results: readonly R
   return [...years].map(([year, entries]) => ({ year, entries }))
 }
 
+/** A pair to compare, the newer one first; undefined until two are chosen that share a space. */
+export function pairOf(studies: readonly WorklistItem[], chosen: readonly string[]): [WorklistItem, WorklistItem] | undefined {
+  const found = studies.filter((s) => chosen.includes(s.study_id))
+  const [newer, older] = found.sort((a, b) => (b.study_date + b.study_time).localeCompare(a.study_date + a.study_time))
+  if (!newer || !older || found.length !== 2) return undefined
+  return newer.spaces.some((s) => older.spaces.includes(s)) ? [newer, older] : undefined
+}
+
 export function modalitiesOf(studies: readonly WorklistItem[]): string[] {
   const own = new Set(studies.flatMap((s) => s.modalities).filter((m) => !['SR', 'SEG', 'DOC', 'PR', 'KO', 'OT'].includes(m)))
   return [...own].sort()

@@ -72,6 +72,12 @@ export default function Screen() {
   const begin = { ...(search.get('result') ? { result: search.get('result') ?? '' } : {}), ...(search.get('finding') ? { finding: search.get('finding') ?? '' } : {}) }
   const found = useQuery({ queryKey: ['viewer-study', named, space], queryFn: () => findStudy(named, space) })
   const study = found.data
+  const priorId = search.get('prior') ?? ''
+  const prior = useQuery({ queryKey: ['viewer-study', priorId, space], queryFn: () => findStudy(priorId, space), enabled: priorId !== '' }).data
+  const beside = useMemo<StudyToOpen | undefined>(
+    () => prior && { place: { space, studyUid: prior.study_uid }, date: prior.study_date, description: prior.description },
+    [prior, space],
+  )
   const opened = useMemo<StudyToOpen | undefined>(
     () => study && { place: { space, studyUid: study.study_uid }, date: study.study_date, description: study.description },
     [study, space],
@@ -89,6 +95,7 @@ export default function Screen() {
       reader={dicomName(me.user?.name ?? me.id)}
       owner={me.id}
       target={target}
+      beside={beside}
       panel={can('results:read') ? <ReadingPanel study={study.id} {...begin} onFinding={(f) => { jumpTo(targetOf(f)) }} /> : undefined}
       panelTitle={t('tab.result')}
       priors={<Priors study={study} space={space} />}

@@ -28,7 +28,10 @@ export interface ViewImage {
 /** Why a series makes no volume; undefined: it makes one. */
 export type VolumeTrouble = 'few' | 'geometry' | 'tilt' | 'gaps' | 'large' | 'colour'
 
-const NO_IMAGES = new Set(['SEG', 'SR', 'PR', 'KO', 'RTSTRUCT', 'RTPLAN', 'DOC', 'REG', 'AU', 'ECG', 'PLAN', 'FID'])
+/** Stands for the modality of a series of parametric maps, which is that of their source. */
+export const MAPS = 'PMAP'
+
+const NO_IMAGES = new Set([MAPS, 'SEG', 'SR', 'PR', 'KO', 'RTSTRUCT', 'RTPLAN', 'DOC', 'REG', 'AU', 'ECG', 'PLAN', 'FID'])
 
 export function hasImages(modality: string): boolean {
   return !NO_IMAGES.has(modality)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our DICOMweb as the viewer calls it; the transport keeps the session and the CSRF token.
 import { transport } from '../../api/transport'
-import type { Dataset } from './dataset'
-import { hasImages, imagesOf, seriesItem, type SeriesItem, type ViewImage } from './series'
+import { text, type Dataset } from './dataset'
+import { hasImages, imagesOf, MAPS, seriesItem, type SeriesItem, type ViewImage } from './series'
 
 export class WebTrouble extends Error {
   constructor(readonly status: number) {
@@ -47,11 +47,21 @@ async function datasets(url: string): Promise<Dataset[]> {
   return answer.status === 204 ? [] : ((await answer.json()) as Dataset[])
 }
 
+const PARAMETRIC_MAP = '1.2.840.10008.5.1.4.1.1.30'
+
+/** The series of a study that hold parametric maps: what they are is told by their objects only. */
+async function mapSeries(place: Place): Promise<Set<string>> {
+  const found = await datasets(`${studyRoot(place)}/instances?SOPClassUID=${PARAMETRIC_MAP}&limit=200`).catch(() => [])
+  return new Set(found.map((ds) => text(ds, '0020000E')))
+}
+
 /** The series of a study: images first, by number. */
 export async function listSeries(place: Place): Promise<SeriesItem[]> {
-  const found = await datasets(`${studyRoot(place)}/series?includefield=0008103E&includefield=00201209&limit=500`)
+  const asked = datasets(`${studyRoot(place)}/series?includefield=0008103E&includefield=00201209&limit=500`)
+  const [found, maps] = await Promise.all([asked, mapSeries(place)])
   return found
     .map((ds) => seriesItem(ds, place.studyUid))
+    .map((item) => (maps.has(item.uid) ? { ...item, modality: MAPS } : item))
     .sort((a, b) => Number(hasImages(b.modality)) - Number(hasImages(a.modality)) || a.number - b.number)
 }
 

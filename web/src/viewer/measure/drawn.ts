@@ -2,16 +2,72 @@
 // Between the drawing engine's annotations and measurements.
 import { metaData } from '@cornerstonejs/core'
 import { annotation, type Types as ToolTypes } from '@cornerstonejs/tools'
+import { readerName } from '../words'
 import { cross, toPixel, toWorld, unit, type Plane, type Vec } from '../geometry'
 import { view } from '../store'
 import { toolName, toolOf } from '../toolset'
 import type { Group } from './reading'
-import type { Figure, Measured } from './model'
+import { readOnly } from './eraser'
+import { sameAuthor, type Author, type Basis, type Figure, type Measured } from './model'
 import { newUid } from './writing'
 
 type Stats = Record<string, unknown>
 const uids = new Map<string, string>() // annotation -> tracking UID
 const kept = new Map<string, Figure[]>() // tracking UID -> saved numbers, until it is drawn again
+const origins = new Map<string, Origin>() // tracking UID -> whose it is; without: drawn here, not saved yet
+let me: Author = { kind: 'person', account: '', name: '' }
+
+interface Origin {
+  author: Author
+  at: string
+  saved: boolean
+  basis: Basis | undefined
+  report: { sopUid: string; seriesUid: string } | undefined
+}
+
+/** Take the reader whose drawings are from now on. */
+export function drawAs(reader: Author): void {
+  me = reader
+}
+
+/** The tracking UID of a drawing; a new one gets its own. */
+export function trackingOf(drawn: string): string {
+  const uid = uids.get(drawn) ?? newUid()
+  uids.set(drawn, uid)
+  return uid
+}
+
+function drawingOf(uid: string): string | undefined {
+  const id = [...uids].find(([, known]) => known === uid)?.[0]
+  return id !== undefined && annotation.state.getAnnotation(id) ? id : undefined
+}
+
+export function isDrawn(uid: string): boolean {
+  return drawingOf(uid) !== undefined
+}
+
+/** Take a drawing off the picture, e.g. because its author took it away. */
+export function undraw(uid: string): void {
+  const id = drawingOf(uid)
+  if (id !== undefined) annotation.state.removeAnnotation(id)
+}
+
+export function isMine(uid: string): boolean {
+  const author = origins.get(uid)?.author
+  return !author || sameAuthor(author, me)
+}
+
+/** Note that a drawing of the reader was changed at a moment, or saved. */
+export function noteChange(uid: string, at: string, saved: boolean): void {
+  const known = origins.get(uid)
+  origins.set(uid, { author: me, basis: known?.basis, report: known?.report, at, saved })
+}
+
+/** Whether the drawn one is what a report says; undefined when it was not drawn out of a report. */
+export function drawnSince(uid: string): string | undefined {
+  const known = origins.get(uid)
+  return known?.saved && isDrawn(uid) ? known.at : undefined
+}
 
 const SAVED: [RegExp, Figure['name']][] = [
   [/^(Length|Long Axis)$/, 'length'],
@@ -130,8 +186,8 @@ export function measuredOf(drawn: ToolTypes.Annotation): Measured | undefined {
   const owner = ownerOf(plane && inPlane(plane, points) ? imageId : undefined, frameOfReference)
   if (!owner) return undefined
   const stats = Object.values(drawn.data.cachedStats ?? {})[0] as Stats | undefined
-  const uid = uids.get(drawn.annotationUID) ?? newUid()
-  uids.set(drawn.annotationUID, uid)
+  const uid = trackingOf(drawn.annotationUID)
+  const origin = origins.get(uid)
   return {
     ...owner,
     id: drawn.annotationUID,
@@ -142,6 +198,11 @@ export function measuredOf(drawn: ToolTypes.Annotation): Measured | undefined {
     figures: stats ? figures(kind as Measured['kind'], stats) : (kept.get(uid) ?? []),
     normal: drawn.metadata?.viewPlaneNormal as Vec | undefined,
     up: drawn.metadata?.viewUp as Vec | undefined,
+    author: origin?.author ?? me,
+    own: isMine(uid),
+    at: origin?.at ?? '',
+    saved: origin?.saved ?? false,
+    basis: origin?.basis,
   }
 }
 
@@ -170,16 +231,17 @@ export function restore(group: Group): boolean {
   const points = plane && group.pixels ? group.pixels.map(([c, r]) => toWorld(plane, [c - 0.5, r - 0.5])) : group.space
   const frame = plane ? (metaData.get('imagePlaneModule', image.imageId) as PlaneModule).frameOfReferenceUID : group.frameOfReference
   if (!points || (group.pixels && !plane) || !frame) return false
-  const known = [...uids].find(([, uid]) => uid === group.uid)?.[0]
-  if (known && annotation.state.getAnnotation(known)) return true
+  if (isDrawn(group.uid)) return true
   const id = crypto.randomUUID()
   uids.set(id, group.uid)
   kept.set(group.uid, savedFigures(group))
+  origins.set(group.uid, { author: group.author, at: group.at, saved: true, basis: group.basis, report: group.report })
+  const own = isMine(group.uid)
   annotation.state.addAnnotation(
     {
       annotationUID: id,
       highlighted: false,
-      isLocked: false,
+      isLocked: !own,
       isVisible: true,
       invalidated: true,
       metadata: {
@@ -192,13 +254,49 @@ export function restore(group: Group): boolean {
       data: {
         label: group.comment,
         text: group.comment,
+        author: own ? '' : readerName(group.author.name),
         handles: { points, activeHandleIndex: null, textBox: { hasMoved: false, worldPosition: [0, 0, 0] } },
         cachedStats: {},
       } as never,
     },
     frame,
   )
+  if (!own) readOnly(id)
   return true
+}
+
+/** Take over a measurement of somebody else: an own one at the same place that names its source. */
+export function takeOver(id: string): string | undefined {
+  const source = annotation.state.getAnnotation(id)
+  const uid = uids.get(id)
+  const origin = uid === undefined ? undefined : origins.get(uid)
+  if (!source || uid === undefined || !origin?.report) return undefined
+  const copy = crypto.randomUUID()
+  const { handles, label, text: words } = structuredClone({
+    handles: { points: source.data.handles?.points?.map((p) => Array.from(p)) ?? [] },
+    label: source.data.label,
+    text: (source.data as { text?: string }).text,
+  })
+  const made = trackingOf(copy)
+  origins.set(made, { author: me, at: '', saved: false, basis: { uid, ...origin.report }, report: undefined })
+  annotation.state.addAnnotation(
+    {
+      annotationUID: copy,
+      highlighted: false,
+      isLocked: false,
+      isVisible: true,
+      invalidated: true,
+      metadata: { ...source.metadata } as never,
+      data: {
+        label,
+        text: words,
+        handles: { ...handles, activeHandleIndex: null, textBox: { hasMoved: false, worldPosition: [0, 0, 0] } },
+        cachedStats: {},
+      } as never,
+    },
+    source.metadata?.FrameOfReferenceUID ?? '',
+  )
+  return made
 }
 
 /** The normal of points in space: of the plane through them, or the main axis they do not use. */
@@ -217,5 +315,7 @@ function normalOf(points: readonly Vec[]): Vec {
 export function forgetDrawn(): void {
   uids.clear()
   kept.clear()
+  origins.clear()
+  annotation.locking.unlockAllAnnotations()
   annotation.state.removeAllAnnotations()
 }

@@ -6,6 +6,7 @@ type Stats = Record<string, unknown>
 interface Drawn {
   label?: string
   cachedStats?: Record<string, Stats | undefined>
+  author?: string // of a measurement that is somebody else's
 }
 
 export function unitText(unit: unknown): string {
@@ -51,7 +52,8 @@ export function measureLines(kind: string): object {
     getTextLines: (data: Drawn, target: string | string[]): string[] | undefined => {
       const stats = data.cachedStats?.[Array.isArray(target) ? (target[0] ?? '') : target]
       if (!stats) return undefined
-      return maker(stats).filter((text) => text !== undefined)
+      const lines = maker(stats).filter((text) => text !== undefined)
+      return data.author ? [...lines, data.author] : lines
     },
   }
 }

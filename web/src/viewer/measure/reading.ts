@@ -2,8 +2,9 @@
 // Measurement groups out of any TID 1500 report; ours come back as drawings.
 import { first, items, number, numbers, text, type Dataset } from '../dicom/dataset'
 import type { Vec } from '../geometry'
-import type { MeasureKind } from './model'
-import { DESCRIPTION, MAKER } from './writing'
+import * as C from './codes'
+import type { Author, Basis, MeasureKind } from './model'
+import { DESCRIPTION, MAKER, type Reference } from './writing'
 
 export interface Group {
   kind: MeasureKind | undefined // of our own drawings
@@ -17,17 +18,24 @@ export interface Group {
   pixels: [number, number][] | undefined // (column, row), first pixel's centre at (0.5, 0.5)
   sopUid: string
   frame: number
+  author: Author
+  at: string // when it was made, DICOM DT
+  basis: Basis | undefined
+  report: { sopUid: string; seriesUid: string }
+  raw: Dataset // as it was written
 }
 
 export interface Report {
   sopUid: string
   seriesUid: string
   title: string
-  observer: string
+  author: Author
   at: string
   number: number
   own: boolean // made by this viewer
   groups: Group[]
+  before: string[] // SOP UIDs of the savings it replaces
+  evidence: Reference[]
 }
 
 const OURS = /^HealthVision:(length|angle|bidirectional|ellipse|rectangle|probe|arrow)$/
@@ -56,7 +64,48 @@ function asDrawn<T extends number[]>(points: T[], kind: MeasureKind | undefined)
   return lying(a, b) <= lying(c, d) ? [a, b, c, d] : [c, d, a, b]
 }
 
-function groupOf(box: Dataset): Group {
+/** Who made a report: its person, else its device (PS3.16 TID 1002-1004). */
+function authorOf(ds: Dataset): Author {
+  const own = items(ds, '0040A730')
+  const textOf = (code: string) => text(own.find((i) => nameOf(i) === code), '0040A160')
+  const person = text(own.find((i) => nameOf(i) === C.OBSERVER.value), '0040A123')
+  if (person) return { kind: 'person', account: textOf(C.ACCOUNT.value), name: person }
+  const type = own.find((i) => nameOf(i) === C.OBSERVER_TYPE.value)
+  const device = text(first(type, '0040A168'), '00080100') === C.DEVICE
+  return { kind: device ? 'program' : 'person', account: '', name: textOf(C.DEVICE_MODEL) || textOf(C.DEVICE_NAME) }
+}
+
+/** The algorithm that a group names, else the author of the report. */
+function groupAuthor(own: readonly Dataset[], report: Author): Author {
+  const textOf = (code: string) => text(own.find((i) => nameOf(i) === code), '0040A160')
+  const name = [textOf(C.ALGORITHM), textOf(C.ALGORITHM_VERSION)].filter(Boolean).join(' ')
+  return name ? { kind: 'program', account: '', name } : report
+}
+
+function basisOf(own: readonly Dataset[], evidence: readonly Reference[]): Basis | undefined {
+  const uid = text(own.find((i) => nameOf(i) === C.BASIS_UID.value), '0040A124')
+  const source = own.find((i) => nameOf(i) === C.BASIS.value && text(i, '0040A040') === 'COMPOSITE')
+  const sopUid = text(first(source, '00081199'), '00081155')
+  if (!uid || !sopUid) return undefined
+  return { uid, sopUid, seriesUid: evidence.find((e) => e.sopUid === sopUid)?.seriesUid ?? '' }
+}
+
+/** The objects that a sequence of studies names. */
+function referencesIn(ds: Dataset, tag: string): Reference[] {
+  return items(ds, tag).flatMap((study) =>
+    items(study, '00081115').flatMap((series) =>
+      items(series, '00081199').map((o) => ({
+        sopClass: text(o, '00081150'),
+        sopUid: text(o, '00081155'),
+        seriesUid: text(series, '0020000E'),
+      })),
+    ),
+  )
+}
+
+type Head = Pick<Report, 'sopUid' | 'seriesUid' | 'author' | 'at' | 'evidence'>
+
+function groupOf(box: Dataset, head: Head): Group {
   const own = items(box, '0040A730')
   const tracking = text(own.find((i) => nameOf(i) === '112039'), '0040A160')
   const kind = OURS.exec(tracking)?.[1] as MeasureKind | undefined
@@ -78,6 +127,11 @@ function groupOf(box: Dataset): Group {
     pixels: plane && (asDrawn(chunks(numbers(plane, '00700022'), 2), kind) as [number, number][]),
     sopUid: text(object, '00081155'),
     frame: number(object, '00081160') ?? 1,
+    author: groupAuthor(own, head.author),
+    at: text(box, '0040A032') || head.at,
+    basis: basisOf(own, head.evidence),
+    report: { sopUid: head.sopUid, seriesUid: head.seriesUid },
+    raw: box,
   }
 }
 
@@ -94,27 +148,20 @@ function numberOf(item: Dataset): { name: string; value: number; unit: string } 
 
 /** Read a report; undefined when it holds no measurement report. */
 export function readReport(ds: Dataset): Report | undefined {
-  if (nameOf(ds) !== '126000') return undefined
-  const groups = [...all(ds)].filter((i) => nameOf(i) === '125007').map(groupOf)
-  const observer = items(ds, '0040A730').find((i) => nameOf(i) === '121008')
-  return {
+  if (nameOf(ds) !== C.REPORT.value) return undefined
+  const head: Head = {
     sopUid: text(ds, '00080018'),
     seriesUid: text(ds, '0020000E'),
-    title: text(ds, '0008103E') || meaning(ds),
-    observer: text(observer, '0040A123'),
+    author: authorOf(ds),
     at: `${text(ds, '00080023')}${text(ds, '00080033')}`,
+    evidence: referencesIn(ds, '0040A375'),
+  }
+  return {
+    ...head,
+    title: text(ds, '0008103E') || meaning(ds),
     number: number(ds, '00200013') ?? 0,
     own: text(ds, '00080070') === MAKER && text(ds, '0008103E') === DESCRIPTION,
-    groups,
+    groups: [...all(ds)].filter((i) => nameOf(i) === C.GROUP.value).map((box) => groupOf(box, head)),
+    before: referencesIn(ds, '0040A360').map((r) => r.sopUid),
   }
-}
-
-/** The latest saving of every reader. */
-export function latest(reports: readonly Report[]): Report[] {
-  const newest = new Map<string, Report>()
-  for (const report of reports.filter((r) => r.own)) {
-    const known = newest.get(report.observer)
-    if (!known || report.number > known.number || (report.number === known.number && report.at > known.at)) newest.set(report.observer, report)
-  }
-  return [...newest.values()]
 }

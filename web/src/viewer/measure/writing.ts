@@ -3,20 +3,24 @@
 import type { Dataset } from '../dicom/dataset'
 import type { Vec } from '../geometry'
 import * as C from './codes'
-import type { Measured } from './model'
+import type { Author, Measured } from './model'
+import { dicomDate, dicomTime } from './moments'
+import type { Group } from './reading'
 
 export const SR_3D = '1.2.840.10008.5.1.4.1.1.88.34'
 export const DESCRIPTION = 'Measurements (HealthVision viewer)'
 export const MAKER = 'HealthVision'
 
 export interface Saving {
-  reader: string // DICOM person name
+  reader: Author
   source: Dataset // an image of the study, for patient and study
   seriesUid: string
   sopUid: string
   number: number // 1, 2, ... of savings in the series
   at: Date
-  before: { sopUid: string; seriesUid: string } | undefined
+  before: readonly { sopUid: string; seriesUid: string }[] // savings that this one replaces
+  kept: readonly Group[] // written again as they were
+  evidence: readonly Reference[] // of the savings before
   /** (column, row) of points in an image, its first pixel's centre being (0.5, 0.5). */
   pixelsOf: (measured: Measured) => [number, number][] | undefined
 }
@@ -122,16 +126,36 @@ function group(measured: Measured, saving: Saving): Dataset {
       ...(under.length > 0 ? content(under) : {}),
     })
   })
-  return box('CONTAINS', C.GROUP, region ? '1410' : '1501', [
+  const made = box('CONTAINS', C.GROUP, region ? '1410' : '1501', [
     words('HAS OBS CONTEXT', C.TRACKING, `HealthVision:${measured.kind}`),
     item('HAS OBS CONTEXT', 'UIDREF', C.TRACKING_UID, { '0040A124': { vr: 'UI', Value: [measured.uid] } }),
     ...(region ? [place(measured, saving, 'CONTAINS', C.REGION)] : []),
     ...numbers,
     ...(measured.label ? [words('CONTAINS', C.COMMENT, measured.label)] : []),
+    ...basis(measured),
   ])
+  return { ...made, '0040A032': { vr: 'DT', Value: [measured.at] } }
 }
 
-interface Reference {
+/** What was taken over from somebody else names the report and the measurement it came from. */
+function basis({ basis: from }: Measured): Dataset[] {
+  if (!from) return []
+  const report: Dataset = { '00081150': { vr: 'UI', Value: [SR_3D] }, '00081155': { vr: 'UI', Value: [from.sopUid] } }
+  return [
+    item('CONTAINS', 'COMPOSITE', C.BASIS, { '00081199': { vr: 'SQ', Value: [report] } }),
+    item('CONTAINS', 'UIDREF', C.BASIS_UID, { '0040A124': { vr: 'UI', Value: [from.uid] } }),
+  ]
+}
+
+/** The objects that the measurements of a saving name. */
+function evidenceOf(all: readonly Measured[], saving: Saving): Reference[] {
+  const named = new Set(saving.kept.flatMap((g) => [g.sopUid, g.basis?.sopUid ?? '']))
+  const drawn = all.filter((m) => m.sopUid !== '')
+  const sources = all.flatMap((m) => (m.basis ? [{ sopClass: SR_3D, sopUid: m.basis.sopUid, seriesUid: m.basis.seriesUid }] : []))
+  return [...saving.evidence.filter((e) => named.has(e.sopUid)), ...drawn, ...sources]
+}
+
+export interface Reference {
   sopClass: string
   sopUid: string
   seriesUid: string
@@ -155,12 +179,8 @@ function references(studyUid: string, all: readonly Reference[]): Dataset {
   return { '0020000D': { vr: 'UI', Value: [studyUid] }, '00081115': { vr: 'SQ', Value: series } }
 }
 
-const two = (n: number) => String(n).padStart(2, '0')
-
 function header(saving: Saving): Dataset {
   const { at, source } = saving
-  const date = `${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}`
-  const time = `${two(at.getHours())}${two(at.getMinutes())}${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
   const copied = Object.fromEntries(COPIED.map((tag) => [tag, source[tag]]).filter(([, e]) => e !== undefined)) as Dataset
   return {
     '00080020': { vr: 'DA' }, '00080030': { vr: 'TM' }, '00080050': { vr: 'SH' }, '00080090': { vr: 'PN' },
@@ -168,8 +188,8 @@ function header(saving: Saving): Dataset {
     ...copied,
     '00080016': { vr: 'UI', Value: [SR_3D] },
     '00080018': { vr: 'UI', Value: [saving.sopUid] },
-    '00080023': { vr: 'DA', Value: [date] },
-    '00080033': { vr: 'TM', Value: [time] },
+    '00080023': { vr: 'DA', Value: [dicomDate(at)] },
+    '00080033': { vr: 'TM', Value: [dicomTime(at)] },
     '00080060': { vr: 'CS', Value: ['SR'] },
     '00080070': { vr: 'LO', Value: [MAKER] },
     '00081090': { vr: 'LO', Value: ['Web viewer'] },
@@ -186,23 +206,25 @@ function header(saving: Saving): Dataset {
   }
 }
 
-/** The report of all measurements of a reader in a study; later savings follow earlier ones. */
+/** The report of one reader: what was drawn or changed, and what stays as it was written before. */
 export function writeReport(all: readonly Measured[], saving: Saving): Dataset {
   const studyUid = String(saving.source['0020000D']?.Value?.[0] ?? '')
-  const drawn = all.filter((m) => m.sopUid !== '')
-  const before = saving.before && { ...saving.before, sopClass: SR_3D }
+  const evidence = evidenceOf(all, saving)
+  const before = saving.before.map((b) => ({ ...b, sopClass: SR_3D }))
+  const groups = [...saving.kept.map((g) => g.raw), ...all.map((m) => group(m, saving))]
   return {
     ...header(saving),
-    ...(drawn.length > 0 ? { '0040A375': { vr: 'SQ', Value: [references(studyUid, drawn)] } } : {}),
-    ...(before ? { '0040A360': { vr: 'SQ', Value: [references(studyUid, [before])] } } : {}),
+    ...(evidence.length > 0 ? { '0040A375': { vr: 'SQ', Value: [references(studyUid, evidence)] } } : {}),
+    ...(before.length > 0 ? { '0040A360': { vr: 'SQ', Value: [references(studyUid, before)] } } : {}),
     ...box('', C.REPORT, '1500', [
       coded('HAS CONCEPT MOD', C.LANGUAGE, C.ENGLISH),
       coded('HAS OBS CONTEXT', C.OBSERVER_TYPE, C.PERSON),
-      item('HAS OBS CONTEXT', 'PNAME', C.OBSERVER, { '0040A123': { vr: 'PN', Value: [{ Alphabetic: saving.reader }] } }),
+      item('HAS OBS CONTEXT', 'PNAME', C.OBSERVER, { '0040A123': { vr: 'PN', Value: [{ Alphabetic: saving.reader.name }] } }),
+      ...(saving.reader.account ? [words('HAS OBS CONTEXT', C.ACCOUNT, saving.reader.account)] : []),
       coded('HAS CONCEPT MOD', C.PROCEDURE, C.IMAGING),
       item('CONTAINS', 'CONTAINER', C.MEASUREMENTS, {
         '0040A050': { vr: 'CS', Value: ['SEPARATE'] },
-        ...(all.length > 0 ? content(all.map((m) => group(m, saving))) : {}),
+        ...(groups.length > 0 ? content(groups) : {}),
       }),
     ]),
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A segmentation of the study as the viewer offers it.
+// A segmentation or parametric map of the study as the viewer offers it.
+import type { Scale } from './maps'
+
 export type Rgb = [number, number, number]
 
 export interface Segment {
@@ -20,6 +22,7 @@ export interface Segmentation {
   source: string | undefined // key of the series it was drawn on
   segments: Segment[]
   opacity: number
+  scale?: Scale // of a parametric map; its range is known once it was loaded
 }
 
 /** Okabe and Ito's colours: told apart with every kind of colour vision. */

@@ -3,13 +3,14 @@
 import { Enums as CoreEnums, imageLoader, metaData, type Types } from '@cornerstonejs/core'
 import { Enums, segmentation } from '@cornerstonejs/tools'
 import { number, text, type Dataset } from '../dicom/dataset'
-import { seriesKey, type ViewImage } from '../dicom/series'
+import { MAPS, seriesKey, type ViewImage } from '../dicom/series'
 import { instanceBytes, seriesMetadata } from '../dicom/web'
 import { imagesOfSeries } from '../loading'
 import { usePrefs } from '../prefs'
 import { findSeries, view, type StudyHere } from '../store'
 import { allPorts, isStack } from '../viewports'
 import { eachVoxel, framesOf, imageOf, pixelsOf, segmentsOf, sourceSeries } from './decode'
+import { colourSteps, meaningOf, rangeOf, stepOf, valuesOf } from './maps'
 import type { Segmentation } from './model'
 
 const TYPE = Enums.SegmentationRepresentations.Labelmap
@@ -24,7 +25,7 @@ const find = (key: string) => view.get().segmentations.find((s) => s.key === key
 
 /** List the segmentations of a study; their voxels come when they are shown. */
 export async function listSegmentations(study: StudyHere): Promise<void> {
-  for (const item of study.series.filter((s) => s.modality === 'SEG')) {
+  for (const item of study.series.filter((s) => s.modality === 'SEG' || s.modality === MAPS)) {
     const all = await seriesMetadata(study.place, item.uid).catch(() => [])
     for (const ds of all) {
       const key = `${item.key}/${text(ds, '00080018')}`
@@ -33,11 +34,12 @@ export async function listSegmentations(study: StudyHere): Promise<void> {
       const entry: Segmentation = {
         key,
         sopUid: text(ds, '00080018'),
-        description: text(ds, '0008103E') || text(ds, '00700081') || 'SEG',
+        description: text(ds, '0008103E') || text(ds, '00700081') || item.modality,
         state: 'known',
         source,
-        segments: segmentsOf(ds),
+        segments: item.modality === MAPS ? [] : segmentsOf(ds),
         opacity: usePrefs.getState().opacity,
+        ...(item.modality === MAPS ? { scale: { ...meaningOf(ds), lower: 0, upper: 0 } } : {}),
       }
       view.set(({ segmentations }) => ({ segmentations: [...segmentations.filter((s) => s.key !== key), entry] }))
     }
@@ -53,6 +55,24 @@ export function forgetSegmentations(): void {
 
 function labelImages(images: readonly ViewImage[]): Types.IImage[] {
   return imageLoader.createAndCacheDerivedLabelmapImages(images.map((i) => i.imageId))
+}
+
+/** Fill the labels with the steps of a map's numbers; the map's range becomes its scale. */
+function paintMap(key: string, ds: Dataset, part10: Uint8Array, images: readonly ViewImage[], labels: Types.IImage[]): number {
+  const values = valuesOf(part10, ds)
+  const range = rangeOf(values)
+  const size = (number(ds, '00280010') ?? 0) * (number(ds, '00280011') ?? 0)
+  if (!range) return 0
+  const bySop = new Map(images.map((image, index) => [image.sopUid, index]))
+  let placed = 0
+  framesOf(ds).forEach((frame, i) => {
+    const target = labels[imageOf(frame, images, bySop)]?.voxelManager?.getScalarData()
+    if (!target || target.length !== size) return
+    placed += 1
+    for (let at = 0; at < size; at += 1) target[at] = stepOf(values[i * size + at] ?? Number.NaN, range)
+  })
+  change(key, { scale: { ...meaningOf(ds), ...range } })
+  return placed
 }
 
 function paintAll(ds: Dataset, part10: Uint8Array, images: readonly ViewImage[], labels: Types.IImage[]): number {
@@ -97,7 +117,7 @@ async function load(key: string): Promise<void> {
       return
     }
     const labels = labelImages(images)
-    if (paintAll(ds, part10, images, labels) === 0) {
+    if ((entry.scale ? paintMap(key, ds, part10, images, labels) : paintAll(ds, part10, images, labels)) === 0) {
       change(key, { state: 'elsewhere' })
       return
     }
@@ -162,6 +182,13 @@ export async function revealSegment(source: string, segment: number): Promise<vo
   }
 }
 
+let colours: number | undefined
+
+function mapColours(): number {
+  colours ??= segmentation.config.color.addColorLUT(colourSteps())
+  return colours
+}
+
 /** Put every shown segmentation onto every viewport of its series. */
 export async function showSegmentations(): Promise<void> {
   for (const entry of view.get().segmentations) {
@@ -169,6 +196,7 @@ export async function showSegmentations(): Promise<void> {
     for (const port of allPorts()) {
       if (!shows(port, entry.source) || has(port.id, entry.key)) continue
       await segmentation.addSegmentationRepresentations(port.id, [{ segmentationId: entry.key, type: TYPE }])
+      if (entry.scale) segmentation.config.color.setColorLUT(port.id, entry.key, mapColours())
     }
     paint(entry.key)
   }
@@ -192,6 +220,10 @@ function paint(key: string): void {
   for (const port of allPorts()) {
     if (!has(port.id, key)) continue
     const which = { segmentationId: key, type: TYPE }
+    if (entry.scale) {
+      paintScale(port, entry)
+      continue
+    }
     for (const s of entry.segments) {
       segmentation.config.color.setSegmentIndexColor(port.id, key, s.number, [...s.colour, 255])
       segmentation.config.visibility.setSegmentIndexVisibility(port.id, which, s.number, entry.state === 'shown' && s.visible)
@@ -201,4 +233,13 @@ function paint(key: string): void {
     segmentation.config.style.setStyle({ viewportId: port.id, ...which }, { ...style, ...quiet } as never)
     port.render()
   }
+}
+
+/** A map has no outlines: only its colours, as opaque as is wanted. */
+function paintScale(port: ReturnType<typeof allPorts>[number], entry: Segmentation): void {
+  const which = { segmentationId: entry.key, type: TYPE }
+  const alpha = entry.state === 'shown' ? entry.opacity : 0
+  const style = { renderOutline: false, renderFill: true, fillAlpha: alpha, renderOutlineInactive: false, renderFillInactive: true, fillAlphaInactive: alpha }
+  segmentation.config.style.setStyle({ viewportId: port.id, ...which }, style as never)
+  port.render()
 }

@@ -2,8 +2,9 @@
 // The words of an arrow, and the map of the keys with the way to change them.
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { ACTIONS, keepPrefs, KEYS, pressed, usePrefs, type Action } from '../prefs'
+import { ACTIONS, keepKeys, keepLayout, KEYS, pressed, resetPrefs, usePrefs, type Action } from '../prefs'
 import { findSeries, useViewer, type Layout } from '../store'
+import { Windows } from './windows'
 
 const HANGINGS: [Layout, Action][] = [['1x1', 'layout1'], ['1x2', 'layout2'], ['2x2', 'layout4'], ['mpr', 'mpr']]
 
@@ -71,7 +72,7 @@ export function KeyHelp({ close }: { close: () => void }) {
         if (['Shift', 'Control', 'Alt', 'Meta'].includes(event.key)) return
         const key = pressed(event.nativeEvent)
         const other = taken(key, changing)
-        if (key !== 'Escape' && !/^[1-9]$/.test(key)) keepPrefs({ keys: { ...keys, [changing]: key, ...(other ? { [other]: keys[changing] } : {}) } })
+        if (key !== 'Escape' && !/^[1-9]$/.test(key)) keepKeys({ [changing]: key, ...(other ? { [other]: keys[changing] } : {}) })
         setChanging(undefined)
       }}
     >
@@ -82,10 +83,13 @@ export function KeyHelp({ close }: { close: () => void }) {
           type="button"
           className="hv-button"
           onClick={() => {
-            keepPrefs({ keys: KEYS })
+            keepKeys(KEYS)
           }}
         >
           {t('keys.reset')}
+        </button>
+        <button type="button" className="hv-button" data-reset-all onClick={resetPrefs}>
+          {t('keys.all')}
         </button>
         <button type="button" className="hv-button" onClick={close}>
           {t('close')}
@@ -98,7 +102,7 @@ export function KeyHelp({ close }: { close: () => void }) {
           className="hv-select"
           value={layouts[modality] ?? '1x1'}
           onChange={(event) => {
-            keepPrefs({ layout: { ...layouts, [modality]: event.target.value as Layout } })
+            keepLayout(modality, event.target.value as Layout)
           }}
         >
           {HANGINGS.map(([layout, action]) => (
@@ -115,7 +119,7 @@ export function KeyHelp({ close }: { close: () => void }) {
             <dd>
               <button
                 type="button"
-                aria-label={t('keys.change', { name: t(`tool.${action}`) })}
+                aria-label={`${t('keys.change', { name: t(`tool.${action}`) })}: ${changing === action ? '…' : keys[action]}`}
                 onClick={() => {
                   setChanging(action)
                 }}
@@ -132,6 +136,7 @@ export function KeyHelp({ close }: { close: () => void }) {
           </dd>
         </div>
       </dl>
+      <Windows modality={modality} />
     </div>
   )
 }

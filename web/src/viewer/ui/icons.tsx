@@ -31,6 +31,7 @@ const PATHS: Record<string, string> = {
   mpr: 'M3 4h14v12H3zM11 4v12M11 10h6',
   mip: 'M10 3v14M6 6l4-3 4 3M5 10h10M6 14l4 3 4-3',
   space: 'M10 2.500 17 6v8l-7 3.500L3 14V6zM3 6l7 3.500L17 6M10 9.500v8',
+  take: 'M7 7h10v10H7zM13 7V3H3v10h4',
   help: 'M7 7.500a3 3 0 1 1 4 2.800c-.8.3-1 .9-1 1.700M10 15v.5',
 }
 

@@ -6,16 +6,38 @@ import { useTranslation } from 'react-i18next'
 import { drawAll } from '../actions'
 import { jumpTo } from '../jumping'
 import { shown } from '../measure/lines'
-import type { Measured } from '../measure/model'
+import type { Author, Measured } from '../measure/model'
 import type { Group, Report } from '../measure/reading'
-import { saveMeasured } from '../measure/saving'
+import { readable } from '../measure/moments'
+import { saveMeasured, takeOverMeasured } from '../measure/saving'
 import { setOpacity, setSegmentVisible, setShown } from '../overlays/show'
+import { colourAt, type Scale } from '../overlays/maps'
 import type { Segmentation } from '../overlays/model'
-import { keepPrefs } from '../prefs'
+import { keepOpacity } from '../prefs'
 import { useViewer } from '../store'
+import { readerName } from '../words'
+import { Icon } from './icons'
 
 const UNITS: Record<string, string> = { "[hnsf'U]": 'HU', mm2: 'mm²', deg: '°', '1': '', '{pixels}': 'px', '{pixels}2': 'px²' }
 const unitOf = (ucum: string) => UNITS[ucum] ?? ucum
+
+/** The colours of a parametric map with the numbers they stand for. */
+function Legend({ scale }: { scale: Scale }) {
+  const stops = Array.from({ length: 11 }, (_, i) => `rgb(${colourAt(i / 10).join(' ')})`).join(', ')
+  const middle = (scale.lower + scale.upper) / 2
+  const unitText = unitOf(scale.unit)
+  return (
+    <figure className="hv-legend" data-legend>
+      <figcaption>{[scale.label, unitText && `(${unitText})`].filter(Boolean).join(' ')}</figcaption>
+      <i style={{ background: `linear-gradient(to right, ${stops})` }} />
+      <span className="hv-row">
+        {[scale.lower, middle, scale.upper].map((v, i) => (
+          <span key={i} className="hv-num">{Number(v.toPrecision(3))}</span>
+        ))}
+      </span>
+    </figure>
+  )
+}
 
 function OverlayCard({ entry }: { entry: Segmentation }) {
   const { t } = useTranslation('viewer')
@@ -45,11 +67,12 @@ function OverlayCard({ entry }: { entry: Segmentation }) {
             value={entry.opacity}
             onChange={(event) => {
               setOpacity(entry.key, Number(event.target.value))
-              keepPrefs({ opacity: Number(event.target.value) })
+              keepOpacity(Number(event.target.value))
             }}
           />
         </label>
       )}
+      {on && entry.scale && <Legend scale={entry.scale} />}
       {on &&
         entry.segments.map((s) => (
           <label key={s.number} className="hv-row">
@@ -75,11 +98,33 @@ function Overlays() {
   return all.map((entry) => <OverlayCard key={entry.key} entry={entry} />)
 }
 
+/** Who measured, and when. */
+function Whose({ author, own, at, saved, copy }: { author: Author; own: boolean; at: string; saved: boolean; copy: string | undefined }) {
+  const { t } = useTranslation('viewer')
+  const name = author.kind === 'program' ? author.name : readerName(author.name)
+  const program = author.kind === 'program' ? t('measured.program', { name }) : undefined
+  return (
+    <small className="hv-whose" data-author={name}>
+      <span>{own ? t('measured.you') : (program ?? name) || t('measured.unknown')}</span>
+      <span className="hv-when">{saved ? readable(at) : t('measured.unsaved')}</span>
+      {copy !== undefined && <span>{t('measured.copied', { name: copy || t('measured.unknown') })}</span>}
+    </small>
+  )
+}
+
+/** Who made the measurement that one was taken over from. */
+function useSource(m: Measured): string | undefined {
+  const source = useViewer((s) => s.measured.find((o) => o.uid === m.basis?.uid)?.author.name)
+  if (!m.basis) return undefined
+  return readerName(source ?? '')
+}
+
 function MeasuredRow({ m }: { m: Measured }) {
   const { t } = useTranslation('viewer')
+  const copy = useSource(m)
   const numbers = m.figures.filter((f) => f.name !== 'minimum' && f.name !== 'maximum')
   return (
-    <li className="hv-row" data-measured={m.kind}>
+    <li className="hv-row" data-measured={m.kind} data-own={m.own}>
       <button
         type="button"
         className="hv-link"
@@ -92,19 +137,36 @@ function MeasuredRow({ m }: { m: Measured }) {
         <span className="hv-num">
           {numbers.map((f) => `${f.name === 'deviation' ? '± ' : ''}${shown(f.value) ?? ''} ${unitOf(f.unit)}`).join('  ')}
         </span>
+        <Whose author={m.author} own={m.own} at={m.at} saved={m.saved} copy={copy} />
       </button>
-      <button
-        type="button"
-        className="hv-tool hv-tool-small"
-        aria-label={t('measured.remove')}
-        title={t('measured.remove')}
-        onClick={() => {
-          annotation.state.removeAnnotation(m.id)
-          drawAll()
-        }}
-      >
-        ×
-      </button>
+      {m.own ? (
+        <button
+          type="button"
+          className="hv-tool hv-tool-small"
+          aria-label={t('measured.remove')}
+          title={t('measured.remove')}
+          data-remove
+          onClick={() => {
+            annotation.state.removeAnnotation(m.id)
+            drawAll()
+          }}
+        >
+          ×
+        </button>
+      ) : (
+        <button
+          type="button"
+          className="hv-tool hv-tool-small"
+          aria-label={t('measured.take')}
+          title={t('measured.take')}
+          data-take
+          onClick={() => {
+            takeOverMeasured(m.id)
+          }}
+        >
+          <Icon name="take" />
+        </button>
+      )}
     </li>
   )
 }
@@ -154,6 +216,7 @@ function Measurements({ reports }: { reports: readonly Report[] }) {
         .map((report) => (
           <article key={report.sopUid} className="hv-card">
             <h3>{report.title}</h3>
+            <Whose author={report.groups[0]?.author ?? report.author} own={false} at={report.at} saved copy={undefined} />
             <ul className="hv-list">
               {report.groups.filter((g) => g.finding || g.numbers.length > 0).map((group, i) => (
                 <ReportGroup key={group.uid || i} group={group} />

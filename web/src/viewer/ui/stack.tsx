@@ -3,6 +3,7 @@
 import { Enums, eventTarget, type StackViewport } from '@cornerstonejs/core'
 import { useEffect, useRef, useState } from 'react'
 import { ENGINE, isRunning, theEngine } from '../engine'
+import { mendGreys } from '../greys'
 import { linkFrom } from '../linking'
 import { broken, imagesOfSeries, prefetch, reason } from '../loading'
 import { showSegmentations } from '../overlays/show'
@@ -26,7 +27,7 @@ async function fill(port: StackViewport, key: string, start: number): Promise<st
   )
   const { carried } = view.get()
   const bare = images[at]?.dataset['00281050'] ? undefined : ownWindow(key)
-  const range = carried?.series === key ? carried.range : bare
+  const range = await mendGreys(port, images, carried?.series === key ? carried.range : bare)
   if (range) port.setProperties({ voiRange: range })
   port.render()
   if (performance.getEntriesByName('hv-open').length > 0) performance.measure('hv-first-image', 'hv-open')

@@ -125,6 +125,7 @@ export function Tile(props: Props) {
     >
       <div
         ref={element}
+        id={id}
         className="hv-port"
         onContextMenu={(event) => {
           event.preventDefault()

@@ -62,7 +62,7 @@ function ToolButton({ action }: { action: Action }) {
 function Windows() {
   const { t } = useTranslation('viewer')
   const modality = useViewer((s) => findSeries(s.slots[s.active]?.series)?.item.modality ?? '')
-  const presets = presetsFor(modality)
+  const presets = presetsFor(modality, usePrefs((s) => s.windows[modality]))
   return (
     <select
       className="hv-select"
@@ -79,8 +79,8 @@ function Windows() {
       </option>
       <option value="1">{`1  ${t('preset.own')}`}</option>
       {presets.map((p, i) => (
-        <option key={p.name} value={i + 2}>
-          {`${i + 2}  ${t(`preset.${p.name}`)}  ${p.width}/${p.centre}`}
+        <option key={`${i}${p.name}${p.label ?? ''}`} value={i + 2}>
+          {`${i + 2}  ${p.label ?? t(`preset.${p.name}`)}  ${p.width}/${p.centre}`}
         </option>
       ))}
     </select>

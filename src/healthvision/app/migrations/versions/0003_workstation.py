@@ -198,6 +198,7 @@ def upgrade() -> None:
         "reading_worklist",
         sa.Column("study_id", sa.Uuid(), nullable=False),
         sa.Column("org_id", sa.Uuid(), nullable=False),
+        sa.Column("only_space", sa.Uuid(), nullable=True),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("order_key", sa.BigInteger(), nullable=False),
@@ -256,6 +257,7 @@ def upgrade() -> None:
                 "author",
                 "reviewer",
                 "study_id",
+                "only_space",
             ],
             unique=False,
         )
@@ -470,6 +472,21 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "user_preferences",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column(
+            "value",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("updated_at", healthvision.kernel.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_user_preferences_user_id_users")
+        ),
+        sa.PrimaryKeyConstraint("user_id", "name", name=op.f("pk_user_preferences")),
+    )
+    op.create_table(
         "web_sessions",
         sa.Column("token_sha256", sa.String(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -655,6 +672,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_web_sessions_expires_at"))
 
     op.drop_table("web_sessions")
+    op.drop_table("user_preferences")
     with op.batch_alter_table("reading_worklist_spaces", schema=None) as batch_op:
         batch_op.drop_index("ix_reading_worklist_spaces_space")
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest of a described model: what it says of itself, and what must be said about it."""
+
+from healthvision.clinical.result import EvidenceLevel, Text
+from healthvision.domains.modelhub.description import ModelDescription, RegressionOutput
+from healthvision.domains.modelhub.evidence import measured_level
+from healthvision.domains.modelhub.ports import Manifest, Weights
+
+NOT_MEASURED = Text(
+    zh="本模型由用户添加，未在此测量其准确性。",
+    en="This model was brought by the user; its accuracy was not measured here.",
+)
+NOT_CALIBRATED = Text(
+    zh="模型分数为原始分数，未经校准，不是概率。",
+    en="Its scores are raw scores, not calibrated, and no probabilities.",
+)
+ELSEWHERE = Text(
+    zh="影像体素（不含任何标识）发送至外部推理服务器；无法证明该服务器使用的权重。",
+    en="Voxels (without any identifier) go to an inference server; which weights that server uses "
+    "cannot be proven.",
+)
+
+
+def level_of(description: ModelDescription) -> EvidenceLevel:
+    """Return the evidence level that the attached records support; NONE without a record."""
+    return measured_level(description.evidence)
+
+
+def limitations_of(description: ModelDescription) -> tuple[Text, ...]:
+    """Return the limits: those of the description and those of every added model."""
+    said = list(description.limitations)
+    if not description.evidence:
+        said.append(NOT_MEASURED)
+    if not isinstance(description.output, RegressionOutput):
+        said.append(NOT_CALIBRATED)
+    if description.file is None:
+        said.append(ELSEWHERE)
+    return tuple(said)
+
+
+def manifest_of(description: ModelDescription) -> Manifest:
+    """Return the manifest under which a described model is listed and runs."""
+    file = description.file
+    weights: tuple[Weights, ...] = ()
+    if file is not None:
+        weights = (
+            Weights(
+                path=file.weights,
+                sha256=file.sha256 or "0" * 64,
+                licence=description.licence,
+                commercial_use=description.commercial_use,
+            ),
+        )
+    return Manifest(
+        id=description.id,
+        version=description.version,
+        title=description.title,
+        description=description.description,
+        accepts=description.accepts,
+        body_parts=description.body_parts,
+        outputs=description.codes(),
+        intended_use=description.intended_use,
+        limitations=limitations_of(description),
+        evidence_level=level_of(description),
+        evidence=description.evidence,
+        weights=weights,
+        licence=description.licence,
+        budget=description.budget,
+    )

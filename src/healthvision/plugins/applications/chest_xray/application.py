@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chest-xray: from a film to lung fields, heart and opacities."""
+
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from healthvision.clinical.radiograph.film import Turn, turn_of
+from healthvision.clinical.radiograph.frame import Frame, fit
+from healthvision.clinical.radiograph.heart import Heart, measure_heart
+from healthvision.clinical.radiograph.likeness import Likeness
+from healthvision.clinical.radiograph.lungs import LungFields, body_below, is_inverted, lung_fields
+from healthvision.clinical.radiograph.opacity import LEAST_SHARE, Atlas, find_opacities
+from healthvision.clinical.result import (
+    EvidenceLevel,
+    ExplicitNegative,
+    Gate,
+    GateOutcome,
+    Laterality,
+    Measurement,
+    Text,
+)
+from healthvision.clinical.study import (
+    ApplicationOutput,
+    KeyImage,
+    Segment,
+    Segmentation,
+    SeriesImage,
+)
+from healthvision.clinical.volume import BoolArray
+from healthvision.domains.modelhub.ports import Context, Manifest, StudyInput
+from healthvision.plugins.applications.chest_xray import checks, findings, network, words
+from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
+from healthvision.plugins.applications.chest_xray.findings import Drawn, Reading
+from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS, MANIFEST
+from healthvision.plugins.applications.chest_xray.series import Choice, choose
+
+_COLOURS = ((255, 140, 0), (255, 60, 60))
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Progress and seconds per stage of one run."""
+
+    context: Context
+    stages: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def done(self, share: float, stage: str) -> None:
+        """Note that a stage is over."""
+        now = time.monotonic()
+        self.stages[stage] = round(now - self._last, 3)
+        self._last = now
+        self.context.progress(share, stage)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Seen:
+    """An upright frame, dense is bright, with the lung fields; ``distance`` from known films."""
+
+    frame: Frame
+    pixels: np.ndarray
+    fields: LungFields | None
+    distance: float
+    inverted: bool
+    below: bool = True
+
+
+@cache
+def reference() -> tuple[Atlas, Likeness]:
+    """Return normal lungs and the look of known films, from the package."""
+    data = np.load(io.BytesIO(network.read(network.REFERENCE)), allow_pickle=False)
+    return (
+        Atlas(data["atlas_mean"].astype(float), data["atlas_spread"].astype(float)),
+        Likeness(data["mean"].astype(float), data["inverse"].astype(float), float(data["limit"])),
+    )
+
+
+def look(image: SeriesImage, turn: Turn) -> Seen:
+    """Fit, see, and turn inverted greys back."""
+    return look_at(fit(turn.upright(image.volume.voxels[0])))
+
+
+def look_at(frame: Frame) -> Seen:
+    """See one frame; inverted greys are turned back and seen again."""
+    likeness = reference()[1]
+    pixels, film = frame.pixels, frame.inside()
+    seen = network.see(pixels)
+    fields = lung_fields(seen.lungs, film)
+    inverted = fields is not None and is_inverted(pixels, fields)
+    if inverted:
+        pixels = np.where(film, 1 - pixels, 0).astype(np.float32)
+        seen = network.see(pixels)
+        fields = lung_fields(seen.lungs, film)
+    below = fields is None or body_below(pixels, film, fields)
+    return Seen(frame, pixels, fields, likeness.distance(seen.embedding), inverted, below)
+
+
+def chest_gate(seen: Seen) -> Gate:
+    """Decide whether what was seen is a frontal chest film."""
+    limit = reference()[1].limit
+    return checks.chest_gate(seen.fields, seen.distance, limit, below=seen.below)
+
+
+class ChestXray:
+    """The application ``chest-xray``; see its manifest."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Describe the application."""
+        return MANIFEST
+
+    def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
+        """Analyse the frontal film of a study; abstains with a reason when it may not."""
+        clock = _Clock(context)
+        choice = choose(study)
+        clock.done(0.2, "load")
+        if choice.image is None:
+            zh = "；".join(w.zh for _, w in choice.rejected) or "无序列"
+            en = "; ".join(w.en for _, w in choice.rejected) or "no series"
+            why = Text(zh=f"没有适合的胸片（{zh}）", en=f"No suitable chest film ({en})")
+            return _abstain(choice, [], why, clock)
+        return _analyse(choice, choice.image, clock)
+
+
+def _abstain(choice: Choice, gates: Sequence[Gate], why: Text, clock: _Clock) -> ApplicationOutput:
+    clock.done(1.0, "done")
+    return ApplicationOutput(
+        chosen=choice.chosen,
+        gates=tuple(gates),
+        findings=(),
+        measurements=(),
+        negatives=(),
+        summary=Text(zh=f"不予判断：{why.zh}", en=f"Abstained: {why.en}"),
+        limitations=LIMITATIONS,
+        segmentation=None,
+        key_images=(),
+        abstained=why,
+        stages_s=clock.stages,
+    )
+
+
+def _analyse(choice: Choice, image: SeriesImage, clock: _Clock) -> ApplicationOutput:
+    turn = turn_of(str(image.header.extra.get("PatientOrientation", "")))
+    gates = [
+        checks.size_gate(image),
+        checks.body_gate(image.header),
+        checks.view_gate(image.header, turn),
+    ]
+    why = checks.failed(gates)
+    if why is not None:
+        return _abstain(choice, gates, why, clock)
+    seen = look(image, turn)
+    clock.done(0.6, "lungs")
+    gates += checks.picture_gates(image, inverted=seen.inverted)
+    gates.append(chest_gate(seen))
+    why = checks.failed(gates)
+    if why is not None or seen.fields is None:
+        return _abstain(choice, gates, why or Text(zh="未找到肺野", en="no lung fields"), clock)
+    reading, more = _read(image, seen, seen.fields, turn)
+    gates += more
+    clock.done(0.8, "heart and opacities")
+    output = _output(choice, reading, gates, turn)
+    clock.done(1.0, "outputs")
+    output.stages_s.update(clock.stages)
+    return output
+
+
+def _read(
+    image: SeriesImage, seen: Seen, fields: LungFields, turn: Turn
+) -> tuple[Reading, list[Gate]]:
+    """Measure heart and opacities of a film that passed."""
+    atlas = reference()[0]
+    child = checks.is_child(image.header) is True
+    opacities = find_opacities(seen.pixels, fields, atlas, symmetric=child)
+    heart = measure_heart(seen.pixels, fields)
+    allowed = checks.ratio_gate(image.header, fields)
+    gates = [
+        checks.side_gate(turn, fields, None if heart is None else _left_share(heart)),
+        *checks.position_gates(fields),
+        allowed,
+    ]
+    given = None if allowed.outcome is GateOutcome.FAILED else heart
+    if allowed.outcome is not GateOutcome.FAILED and heart is None:
+        gates[-1] = checks.unsure_heart_gate()
+    canvas = Canvas(seen.pixels, seen.frame.inside())
+    return Reading(image, seen.frame, canvas, fields, opacities, given), gates
+
+
+def _left_share(heart: Heart) -> float:
+    """Return how much of the heart's width lies on the patient's left of the chest's middle."""
+    middle = (heart.thorax[0] + heart.thorax[1]) / 2
+    width = max(heart.heart[1] - heart.heart[0], 1e-6)
+    return (heart.heart[1] - middle) / width
+
+
+def _output(
+    choice: Choice, reading: Reading, gates: Sequence[Gate], turn: Turn
+) -> ApplicationOutput:
+    drawn: list[Drawn] = []
+    for side in range(2):
+        found = findings.opacity_finding(reading, side, 3 + len(drawn))
+        drawn += [] if found is None else [found]
+    if reading.heart is not None:
+        wide = findings.heart_finding(reading, reading.heart)
+        drawn += [] if wide is None else [wide]
+    return ApplicationOutput(
+        chosen=choice.chosen,
+        gates=tuple(gates),
+        findings=tuple(d.finding for d in drawn),
+        measurements=_measurements(reading),
+        negatives=_negatives(drawn),
+        summary=_summary(reading, gates, drawn),
+        limitations=LIMITATIONS,
+        segmentation=_segmentation(reading, drawn, turn),
+        key_images=tuple(d.key for d in drawn) or (_overview(reading),),
+    )
+
+
+def _measurements(reading: Reading) -> tuple[Measurement, ...]:
+    film = max(1, int(reading.canvas.film.sum()))
+    method = "U-Net, 256 x 256"
+    fields = {"right": reading.fields.left_side, "left": reading.fields.right_side}
+    out = [
+        words.measurement(f"lung-share-{name}", 100 * float(m.sum()) / film, "%", method)
+        for name, m in fields.items()
+    ]
+    if reading.heart is not None:
+        out += findings.heart_measurements(reading, reading.heart)
+    return tuple(out)
+
+
+def _segmentation(reading: Reading, drawn: Sequence[Drawn], turn: Turn) -> Segmentation:
+    """Return the label map on the stored film: right lung, left lung, opacities."""
+
+    def large(mask: BoolArray) -> BoolArray:
+        out: BoolArray = reading.frame.back(mask) > 0.5
+        return out
+
+    labels = np.zeros(reading.frame.shape, np.uint8)
+    labels[large(reading.fields.left_side)] = 1
+    labels[large(reading.fields.right_side)] = 2
+    segments = [
+        Segment(1, "Right lung", Text(zh="右肺", en="Right lung"), words.ANATOMY,
+                words.LUNG_RIGHT, Laterality.RIGHT, colour=(80, 150, 255)),
+        Segment(2, "Left lung", Text(zh="左肺", en="Left lung"), words.ANATOMY,
+                words.LUNG_LEFT, Laterality.LEFT, colour=(80, 220, 200)),
+    ]  # fmt: skip
+    for d in drawn:
+        overlay = d.finding.explanation.overlay
+        if d.mask is None or overlay is None or overlay.segment is None:
+            continue
+        labels[large(d.mask)] = overlay.segment
+        segments.append(
+            Segment(
+                overlay.segment,
+                d.finding.tracking_id,
+                d.finding.label,
+                words.ABNORMAL,
+                words.OPACITY,
+                d.finding.location.laterality,
+                d.finding.tracking_id,
+                d.finding.tracking_uid,
+                _COLOURS[overlay.segment % 2],
+            )
+        )
+    volume = reading.image.volume
+    return Segmentation(volume.like(turn.back(labels)[None]), tuple(segments))
+
+
+def _overview(reading: Reading) -> KeyImage:
+    """Return the film with the outlines, for results without a finding."""
+    caption = Text(zh="肺野轮廓", en="Outline of the lung fields")
+    if reading.heart is not None:
+        caption = Text(zh="肺野轮廓与心胸比", en="Lung fields and cardiothoracic ratio")
+    return key_image(
+        reading.canvas, "key-lungs", caption, lungs=reading.fields.both, heart=reading.heart
+    )
+
+
+def _negatives(drawn: Sequence[Drawn]) -> tuple[ExplicitNegative, ...]:
+    if any(d.finding.code == words.OPACITY for d in drawn):
+        return ()
+    return (
+        ExplicitNegative(
+            code=words.OPACITY,
+            label=Text(zh="未标出明显致密影", en="No clear opacity was marked"),
+            detection_limit=Text(
+                zh=f"约肺野{100 * LEAST_SHARE:.0f}%及以上；小的、两侧对称的或心影后的病变会漏检",
+                en=f"From about {100 * LEAST_SHARE:.0f} % of a lung field; small ones, ones alike "
+                "on both sides and ones behind the heart are missed",
+            ),
+            evidence_level=EvidenceLevel.E1,
+        ),
+    )
+
+
+def _summary(reading: Reading, gates: Sequence[Gate], drawn: Sequence[Drawn]) -> Text:
+    zh, en = ["已勾画双肺野。"], ["Both lung fields were outlined."]
+    h = reading.heart
+    if h is not None:
+        zh.append(f"心胸比{h.ratio:.2f}（{h.low:.2f}-{h.high:.2f}）。")
+        en.append(f"Cardiothoracic ratio {h.ratio:.2f} ({h.low:.2f} to {h.high:.2f}).")
+    if drawn:
+        zh.append("AI所见：" + "；".join(d.finding.label.zh for d in drawn) + "。")
+        en.append("AI findings: " + "; ".join(d.finding.label.en for d in drawn) + ".")
+    else:
+        zh.append("未标出异常区域。")
+        en.append("No region was marked.")
+    for gate in gates:
+        if gate.outcome is not GateOutcome.PASSED:
+            zh.append(f"注意：{gate.reason.zh}。")
+            en.append(f"Warning: {gate.reason.en}.")
+    return Text(zh="".join(zh), en=" ".join(en))
+
+
+APPLICATION = ChestXray()

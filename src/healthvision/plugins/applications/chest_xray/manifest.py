@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest of chest-xray: what it takes and gives, and the evidence for it."""
+
+import json
+
+from healthvision.clinical.result import EvidenceLevel, Text
+from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Weights
+from healthvision.plugins.applications.chest_xray import network, words
+
+VERSION = "1.0.0"
+
+LIMITATIONS = (
+    Text(
+        zh="标出的“致密影”只表示比正常胸片与对侧更致密，不是疾病诊断，也不给出概率；小于肺野约4%、"
+        "两侧对称、位于心影后或膈下的病变会漏检。成人没有正常参考片，只比较左右两侧。",
+        en="An opacity is a place denser than on normal films and than the other side, no disease "
+        "and no probability. Below about 4 % of a lung field, alike on both sides, behind the "
+        "heart or below the diaphragm it is missed. For adults there are no normal reference "
+        "films: only the two sides are compared.",
+    ),
+    Text(
+        zh="肺野网络以1-5岁儿童及少量成人（多为COVID-19）胸片训练；成人验证例数很少，见证据记录。",
+        en="The lung network learned from films of children of 1 to 5 years and a few adults, most "
+        "with COVID-19; few adults were held out, see the evidence record.",
+    ),
+    Text(
+        zh="心胸比的误差只在由CT体模投影的胸片上测得（E1）；仅用于成人后前位，AP、卧位、儿童及"
+        "投照位置未知时不给出。没有已知心胸比的真实胸片；目测可见左心缘常提前终止，数值可偏低达0.06，区间已计入，请核对所画的线。",
+        en="The error of the cardiothoracic ratio was measured on films projected from CT phantoms "
+        "only (E1). Adults on PA only: not given on AP, supine, for children, or when the "
+        "projection is not stated. No real film with a known ratio was at hand: by eye the left "
+        "border often ends early, so that the ratio may be up to 0.06 too low; the interval "
+        "allows for it, check the drawn lines.",
+    ),
+    Text(
+        zh="不做儿童肺炎、结核及14种异常的分类。现有公开结核数据的两组来自不同设备，仅看图像边框即可"
+        "区分（AUC 0.99），不能用于训练；此类分类只能通过用户自带模型的适配器接入。",
+        en="No classification of pneumonia in children, of tuberculosis, or of the 14 common "
+        "findings. In the public tuberculosis data at hand the two groups come from different "
+        "machines (the outer frame alone tells them apart, AUC 0.99), so nothing was trained on "
+        "it: such models come in through adapters, with weights that the user brings.",
+    ),
+    Text(
+        zh="不评估气胸、管路位置、骨折、结节、肺门与纵隔；未见标记不等于正常。",
+        en="Pneumothorax, lines and tubes, fractures, nodules, hila and mediastinum are not "
+        "assessed; no mark does not mean normal.",
+    ),
+)
+
+_SPEAKS_FOR = {
+    "lung-": (words.LUNG_LEFT.value, words.LUNG_RIGHT.value),
+    "ctr-": (words.WIDE_HEART.value,),
+    "opacity-": (words.OPACITY.value,),
+    "gate-": ("chest-film",),
+    "thorax-": (words.WIDE_HEART.value,),
+}
+
+
+def read_evidence() -> tuple[EvidenceRecord, ...]:
+    """Return the records of ``evidence.json``; ``scripts/evaluate_chest_xray.py`` writes it."""
+    record = json.loads(network.read("evidence.json"))
+    return tuple(
+        EvidenceRecord(
+            metric=f["metric"],
+            value=round(f["value"], 4),
+            low=round(f["low"], 4),
+            high=round(f["high"], 4),
+            n=f["n"],
+            data=f["data"],
+            level=EvidenceLevel(f["level"]),
+            findings=next(v for k, v in _SPEAKS_FOR.items() if f["metric"].startswith(k)),
+            command="python scripts/evaluate_chest_xray.py",
+        )
+        for f in record["figures"]
+    )
+
+
+def _weights(name: str) -> Weights:
+    return Weights(
+        path=f"healthvision/plugins/applications/chest_xray/{name}",
+        sha256=network.digest(name),
+        licence="Apache-2.0; learned from: masks v7labs covid-19-xray-dataset (CC BY 4.0), "
+        "children Kermany, Zhang, Goldbaum 2018, Mendeley rscbjbr9sj (CC BY 4.0), adults "
+        "ml-workgroup covid-19-image-repository, Hannover (CC BY 3.0) and case reports (CC BY 4.0)",
+        commercial_use=True,
+    )
+
+
+MANIFEST = Manifest(
+    id="chest-xray",
+    version=VERSION,
+    title=Text(zh="胸部X线分析", en="Chest X-ray analysis"),
+    description=Text(
+        zh="检查是否为正位胸片，勾画双肺野，测量心胸比（成人后前位），标出比预期及对侧更致密的区域"
+        "（不判断原因）。",
+        en="Checks that it is a frontal chest film, outlines both lung fields, measures the "
+        "cardiothoracic ratio (adults, PA), and marks places denser than expected and than the "
+        "other side without naming a cause.",
+    ),
+    accepts="(Modality in ['DX', 'CR', 'DR', 'RG'] && (BodyPartExamined == '' || "
+    "BodyPartExamined.matches('(?i)chest|thorax|lung'))) || (Modality in ['OT', 'SC', 'XC'] && "
+    "BodyPartExamined.matches('(?i)chest|thorax|lung'))",
+    body_parts=("CHEST", "LUNG", "THORAX"),
+    outputs=(words.WIDE_HEART, words.OPACITY),
+    intended_use=Text(
+        zh="供放射科医生参考的辅助工具，不是医疗器械，不能代替诊断。",
+        en="Decision support for a radiologist. Not a medical device, no diagnosis.",
+    ),
+    limitations=LIMITATIONS,
+    evidence_level=EvidenceLevel.E1,
+    evidence=read_evidence(),
+    weights=(_weights(network.WEIGHTS), _weights(network.REFERENCE)),
+    budget=Budget(memory_mb=1536, cpu_seconds=60, wall_seconds=60, threads=2),
+)

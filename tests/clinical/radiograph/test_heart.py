@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ratio and opacities on drawn chests whose truth is known."""
+
+import numpy as np
+
+from healthvision.clinical.radiograph.frame import SIDE
+from healthvision.clinical.radiograph.heart import measure_heart
+from healthvision.clinical.radiograph.lungs import LungFields, is_inverted, lung_fields
+from healthvision.clinical.radiograph.opacity import Atlas, find_opacities
+from healthvision.clinical.volume import Array
+
+
+def chest() -> tuple[Array, LungFields]:
+    """Draw two lungs of columns 40-110 and 146-216 and a heart of columns 100-176."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    left = (y > 40) & (y < 210) & (x >= 40) & (x <= 110)
+    right = (y > 40) & (y < 210) & (x >= 146) & (x <= 216)
+    pixels = np.where(left | right, 0.25, 0.8)
+    heart = (y > 120) & (x >= 100) & (x <= 176)
+    pixels = np.where(heart, 0.8, pixels).astype(np.float32)
+    fields = lung_fields(np.stack([left, right]).astype(float), np.ones((SIDE, SIDE), bool))
+    assert fields is not None
+    return pixels, fields
+
+
+class TestMeasureHeart:
+    def test_the_ratio_of_a_drawn_chest_is_right(self) -> None:
+        pixels, fields = chest()
+        heart = measure_heart(pixels, fields)
+        assert heart is not None
+        truth = 77 / 177
+        assert abs(heart.ratio - truth) < 0.02
+        assert heart.low <= truth <= heart.high
+
+    def test_a_white_chest_gives_no_ratio(self) -> None:
+        _, fields = chest()
+        rng = np.random.default_rng(1)
+        noise = (0.6 + 0.2 * rng.standard_normal((SIDE, SIDE))).astype(np.float32)
+        heart = measure_heart(noise, fields)
+        assert heart is None or heart.high - heart.low > 0.08
+
+
+class TestLungFields:
+    def test_one_lung_alone_is_none(self) -> None:
+        _, fields = chest()
+        one = np.stack([fields.left_side, np.zeros((SIDE, SIDE))]).astype(float)
+        assert lung_fields(one, np.ones((SIDE, SIDE), bool)) is None
+
+    def test_inverted_greys_are_seen(self) -> None:
+        pixels, fields = chest()
+        assert not is_inverted(pixels, fields)
+        assert is_inverted(1 - pixels, fields)
+
+
+class TestFindOpacities:
+    def test_a_dense_patch_is_marked_on_its_side_and_zone_only(self) -> None:
+        pixels, fields = chest()
+        pixels[60:90, 170:200] = 0.7
+        atlas = Atlas(np.full((2, 48, 24), 0.1), np.full((2, 48, 24), 0.15))
+        atlas.mean[:, 20:, :] = 0.5
+        found = find_opacities(pixels, fields, atlas, symmetric=False)
+        assert found.shares[1, 0] > 0.1
+        assert found.shares[0].max() == 0
+        assert found.marked[70:80, 175:195].all()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The turns of the bulk writer: whoever waits writes, nobody's rows are left lying."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from healthvision.domains.archive.bulk_writer import BulkWriter, Work
+from healthvision.domains.archive.recording import Request, Written
+from healthvision.domains.archive.schemas import Origin
+from healthvision.kernel.bulkdb import BulkDatabase
+from healthvision.kernel.errors import Busy
+from healthvision.kernel.resources import Resources
+
+
+class Noting(BulkWriter):
+    """Writes nothing; notes who wrote how many works at once, and may be held up."""
+
+    def __init__(self) -> None:
+        super().__init__(BulkDatabase("sqlite:///nothing-is-written.db"), Resources())
+        self.notes: list[tuple[str, int]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.inside = threading.Event()
+        self.at_once = 0
+
+    def _write(self, batch: list[Work]) -> None:
+        self.at_once += 1
+        assert self.at_once == 1, "two threads write"
+        self.inside.set()
+        assert self.go.wait(30)
+        self.notes.append((threading.current_thread().name, len(batch)))
+        self.at_once -= 1
+        for work in batch:
+            work.answer.set_result(Written())
+
+
+def work() -> Work:
+    """Return a work without items."""
+    anything: Any = None
+    return Work(Request(anything, anything, Origin("dimse"), []), uuid4(), None)
+
+
+class TestWrite:
+    def test_a_thread_that_waits_writes_itself(self) -> None:
+        writer = Noting()
+        assert writer.write(work()).done()
+        assert writer.notes == [(threading.current_thread().name, 1)]
+        writer.stop()
+
+    def test_who_comes_meanwhile_is_written_by_the_writers_own_thread(self) -> None:
+        writer = Noting()
+        writer.go.clear()
+        with ThreadPoolExecutor(1, thread_name_prefix="first") as pool:
+            first = pool.submit(writer.write, work())
+            assert writer.inside.wait(30)
+            later = [writer.write(work()) for _ in range(3)]
+            assert not any(answer.done() for answer in later)
+            writer.go.set()
+            first.result(30).result(30)
+            for answer in later:
+                answer.result(30)
+        assert [count for _, count in writer.notes] == [1, 3]
+        assert [name.partition("_")[0] for name, _ in writer.notes] == ["first", "bulk-writer"]
+        writer.stop()
+
+    def test_many_threads_all_get_their_answers(self) -> None:
+        writer = Noting()
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(writer.write, work()) for _ in range(400)]
+            asked += [pool.submit(writer.put, work()) for _ in range(400)]
+            for answer in asked:
+                answer.result(30).result(30)
+        assert sum(count for _, count in writer.notes) == 800
+        writer.stop()
+
+    def test_after_the_stop_nothing_is_taken(self) -> None:
+        writer = Noting()
+        last = writer.put(work())
+        writer.stop()
+        assert last.done()
+        for way in (writer.put, writer.write):
+            with pytest.raises(Busy):
+                way(work())

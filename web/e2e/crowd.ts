@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thousands of rows in every list (tests/web/crowd.py): one page in the document, further pages by
+// keyboard, filters that survive a reload, names beyond the first page of people.
+import assert from 'node:assert/strict'
+import type { Page } from 'playwright-core'
+import { ADMIN, SERVER, shot, signIn } from './browser.ts'
+import type { Journey } from './run.ts'
+
+const PAGE = 50
+
+const rows = (page: Page) => page.locator('.ant-table-tbody > tr.ant-table-row')
+const full = (page: Page) => page.waitForFunction((n) => document.querySelectorAll('.ant-table-tbody > tr.ant-table-row').length === n, PAGE)
+
+/** The first row's text changes when the next page is there. */
+async function turn(page: Page, button: string): Promise<void> {
+  const before = await rows(page).first().innerText()
+  await page.getByRole('button', { name: button, exact: true }).focus()
+  await page.keyboard.press('Enter')
+  await page.waitForFunction((text) => (document.querySelector<HTMLElement>('.ant-table-tbody > tr.ant-table-row')?.innerText ?? text) !== text, before)
+  await full(page)
+}
+
+async function visit(page: Page, path: string): Promise<void> {
+  await page.goto(SERVER + path)
+  await full(page)
+  await turn(page, '下一页')
+  await turn(page, '上一页')
+}
+
+const journey: Journey = async (open) => {
+  const { page } = await open('zh-CN')
+  page.on('requestfinished', (request) => {
+    const path = new URL(request.url()).pathname
+    if (path.startsWith('/v1/') && !path.endsWith('/events')) console.log(path, Math.round(request.timing().responseEnd))
+  })
+  await signIn(page, ADMIN)
+  await full(page)
+  await page.getByRole('tab', { name: /全部 100\d\d/ }).waitFor()
+  await turn(page, '下一页')
+  await page.waitForURL(/cursor=/)
+  const second = await rows(page).first().innerText()
+  await page.reload()
+  await full(page)
+  assert.equal(await rows(page).first().innerText(), second, 'a page survives a reload')
+  await turn(page, '返回')
+  await page.getByRole('tab', { name: /已完成 8000/ }).focus()
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/tab=done/)
+  await full(page)
+  await page.getByRole('searchbox').first().fill('xiao7771')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction(() => document.querySelectorAll('.ant-table-tbody > tr.ant-table-row').length === 1)
+  await shot(page, 'crowd-worklist')
+
+  await visit(page, '/admin/users')
+  await visit(page, '/admin/keys')
+  await visit(page, '/admin/quarantine?state=all')
+  await visit(page, '/admin/jobs?state=failed')
+  await page.getByRole('combobox', { name: '状态' }).click()
+  await page.locator('.ant-select-item-option', { hasText: '已取消' }).click()
+  await page.waitForURL(/state=cancelled/)
+  await page.reload()
+  await full(page)
+  for (const text of await page.locator('.ant-table-row .ant-select-selection-item, .ant-table-row').allInnerTexts()) assert.doesNotMatch(text, /失败/)
+  await shot(page, 'crowd-tasks')
+
+  await visit(page, '/admin/audit')
+  await page.getByRole('combobox', { name: '用户' }).click()
+  await page.keyboard.type('职员 0987') // far beyond the first page of people
+  await page.locator('.ant-select-item-option', { hasText: '职员 0987' }).click()
+  await page.waitForURL(/user_id=/)
+  await page.waitForFunction(() => [...document.querySelectorAll<HTMLElement>('.ant-table-tbody > tr.ant-table-row')].every((r) => r.innerText.includes('职员 0987')))
+  assert.ok((await rows(page).count()) >= 10)
+  await shot(page, 'crowd-audit')
+}
+
+export default journey

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// A parametric map over its images (tests/web/maps.py): off at first, coloured by its numbers, with a
+// legend and its unit, as opaque as wanted, gone again; the image under it is never changed.
+import assert from 'node:assert/strict'
+import type { Locator } from 'playwright-core'
+import { DOCTOR, SERVER, shot, signIn } from './browser.ts'
+import type { Journey } from './run.ts'
+import { pixels, ready, WAIT } from './viewer.ts'
+
+const STUDY = process.env.HV_E2E_STUDY ?? ''
+
+/** Colours at the left, the right and in the top rows of the fitted picture. */
+async function look(at: Locator): Promise<[number, number, number][]> {
+  const { width, height } = await at.locator('canvas').first().evaluate((c) => ({ width: (c as HTMLCanvasElement).width, height: (c as HTMLCanvasElement).height }))
+  const size = Math.min(width, height)
+  const places: [number, number][] = [[0.06, 0.7], [0.94, 0.7], [0.5, 0.1]]
+  const found = await Promise.all(places.map(([x, y]) => pixels(at, width / 2 + (x - 0.5) * size, height / 2 + (y - 0.5) * size, 1, 1)))
+  return found.map((line) => line[0] ?? [0, 0, 0])
+}
+
+const colourful = ([r, g, b]: [number, number, number]) => Math.max(r, g, b) - Math.min(r, g, b) > 15
+const bright = ([r, g, b]: [number, number, number]) => r + g + b
+
+async function until(at: Locator, good: (seen: [number, number, number][]) => boolean, what: string): Promise<[number, number, number][]> {
+  let seen: [number, number, number][] = []
+  for (const end = Date.now() + 60_000; Date.now() < end; await at.page().waitForTimeout(200)) {
+    seen = await look(at)
+    if (good(seen)) return seen
+  }
+  assert.fail(`${what}: ${JSON.stringify(seen)}`)
+}
+
+const journey: Journey = async (open) => {
+  const { page } = await open('zh-CN')
+  await signIn(page, DOCTOR)
+  await page.goto(`${SERVER}/viewer/${STUDY}`)
+  const at = await ready(page, 'stack-0')
+  assert.equal(await page.locator('[data-series]').count(), 1, 'the map is no series of images')
+  const plain = await look(at)
+  assert.ok(!plain.some(colourful), 'nothing is coloured at first')
+  await page.locator('[data-tab=overlays]').click()
+  const box = page.locator('[data-overlay] input[type=checkbox]').first()
+  await box.click()
+  await page.locator('[data-overlay][data-state=shown]').waitFor(WAIT)
+  const faint = await until(at, ([left, right]) => Boolean(left && right && colourful(left) && colourful(right)), 'the map is shown')
+  assert.ok(!colourful(faint[2] ?? [0, 0, 0]), 'where there is no number nothing is shown')
+  const words = await page.locator('[data-legend]').textContent()
+  assert.match(words ?? '', /Diffusion \(mm2\/s\).*0\.5.*2\.05.*3\.6/, 'the legend says what, in which unit, from where to where')
+  await page.locator('[data-overlay] input[type=range]').fill('1')
+  const full = await until(at, ([, right]) => right !== undefined && bright(right) > bright(faint[1] ?? [0, 0, 0]) + 60, 'more opaque')
+  assert.ok(bright(full[1] ?? [0, 0, 0]) > bright(full[0] ?? [0, 0, 0]), 'greater numbers are brighter')
+  await shot(page, 'maps')
+  await box.click()
+  const after = await until(at, (seen) => !seen.some(colourful), 'the map is gone')
+  assert.deepEqual(after, plain, 'nothing is burnt in')
+}
+
+export default journey
