@@ -23,9 +23,11 @@ const journey: Journey = async (open) => {
   await again.getByLabel('密码').fill('wrong password')
   await again.locator('button[type=submit]').click()
   await again.getByText('邮箱或密码错误').waitFor()
+  const saved = page.waitForResponse((r) => r.url().includes('/draft') && r.request().method() !== 'GET' && r.ok())
   await again.getByLabel('密码').fill(DOCTOR.password)
   await again.locator('button[type=submit]').click()
   await again.waitFor({ state: 'detached' })
+  await saved
   await page.locator('.hv-draft-state', { hasText: '已保存' }).waitFor()
   assert.equal(await text.inputValue(), TYPED)
   const other = await open('zh-CN') // from another browser: the server has it

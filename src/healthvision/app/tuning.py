@@ -51,18 +51,18 @@ class _Later(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Load the library."""
-        with _loading:
+        with _loading:  # not around the import: it takes locks of its own
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
-                importlib.import_module(self.__name__)
-        return getattr(sys.modules[self.__name__], name)
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _load_later(name: str) -> bool:
     """Have a module loaded by its first use instead of its import; False: it is, or is none."""
-    if name in sys.modules or importlib.util.find_spec(name) is None:
+    if name in sys.modules or (spec := importlib.util.find_spec(name)) is None:
         return False
-    sys.modules[name] = _Later(name)
+    sys.modules[name] = later = _Later(name)
+    later.__spec__ = spec  # for those who only ask whether it is there
     return True
 
 

@@ -85,3 +85,17 @@ class TestWrite:
         for way in (writer.put, writer.write):
             with pytest.raises(Busy):
                 way(work())
+
+    def test_who_stops_waiting_stops_nobody_elses_answer(self) -> None:
+        writer = Noting()
+        writer.go.clear()
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(writer.write, work())
+            assert writer.inside.wait(30)
+            gone, stays = writer.put(work()), writer.put(work())
+            gone.cancel()  # what a client that went away does to a wrapped future
+            writer.go.set()
+            assert stays.result(timeout=30) == Written()
+            assert first.result(timeout=30).done()
+        assert writer.put(work()).result(timeout=30) == Written()
+        writer.stop()

@@ -75,8 +75,8 @@ async function exchange(): Promise<void> {
     usePreferences.setState((now) => ({ known: latest({ ...NOTHING, ...data }, now.pending) }))
   } catch (error) {
     const refused = (error as { status?: number } | undefined)?.status === 422 // the same again would not help
-    if (usePreferences.getState().owner !== owner || refused) return
-    if (first) usePreferences.setState((now) => ({ pending: [first, ...now.pending] }))
+    if (usePreferences.getState().owner !== owner) return
+    if (first && !refused) usePreferences.setState((now) => ({ pending: [first, ...now.pending] }))
     keep()
     return
   }

@@ -86,6 +86,7 @@ class BulkWriter:
         with self._lock:
             if self._stopping:
                 raise Busy("this process is going down; send again", retry_after=2)
+            work.answer.set_running_or_notify_cancel()  # who stops waiting stops no other's answer
             self._queue.put(work)
 
     def _ring(self) -> None:

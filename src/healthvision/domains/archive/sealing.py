@@ -43,8 +43,8 @@ LEASE_S = 60.0
 LEASE_BYTES_PER_S = 5_000_000  # slower than any store we would use
 PAUSE_S = 15.0  # after a failure
 BUSY_S = 1.0  # senders are active when rows were written as lately as this
-REST = 4.0  # rest while they are, as a multiple of the work before
-LONGEST_REST_S = 3.0
+REST = 3.0  # rest while they are, as a multiple of the work before
+LONGEST_REST_S = 2.0
 LATE_S = 60.0  # series quiet for longer than this are sealed without rests
 _log = logger("archive.sealing")
 

@@ -7,6 +7,7 @@ They belong to the person, not to an organisation: no other account ever reads o
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -33,11 +34,22 @@ async def get_preferences(session: Session, actor: Actor) -> PreferencesRead:
     document: dict[str, Any] = {}
     for name, value in (await session.execute(found.order_by(Preference.name))).all():
         group, _, key = name.partition(".")
+        single = {key: value["value"]} if key else value["value"]
+        if not _is_known({group: single}):
+            continue  # of another version of the program
         if key:
-            document.setdefault(group, {})[key] = value["value"]
+            document.setdefault(group, {}).update(single)
         else:
-            document[group] = value["value"]
+            document[group] = single
     return PreferencesRead.model_validate(document)
+
+
+def _is_known(document: dict[str, Any]) -> bool:
+    try:
+        PreferencesRead.model_validate(document)
+    except ValidationError:
+        return False
+    return True
 
 
 async def change_preferences(
