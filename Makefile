@@ -25,10 +25,10 @@ demo: setup ## Set up and show it: ONCE=1 ends after the table, SEED=n, DATA=<fo
 	@$(HV) demo $(if $(ONCE),--once) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port $(PORT))
 
 test: setup-dev services ## Set up and run all tests but the long ones (under 15 minutes on 2 cores)
-	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not long" -q
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not long" -q
 
 test-long: setup-dev services ## The long tests (under 45 minutes)
-	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile -m "long" -q
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "long" -q
 
 web: setup ## Build the web interface anew (setup does it when its sources changed)
 	@$(PY) scripts/web_build.py build --force

@@ -31,7 +31,13 @@ from tests.support.queue import InPlaceQueue
 from tests.support.services import missing_service
 
 KEPT = ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS")
+SLOW = ("tests/web/", "tests/journeys/")  # few and long: they begin first, small ones fill the end
 DATABASES = os.environ.get("HV_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of slow tests first, for the workers of pytest-xdist."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
 
 
 @pytest.fixture(autouse=True)

@@ -65,6 +65,7 @@ def core() -> CoreSettings:
 
 
 class TestArchive:
+    @pytest.mark.long
     def test_verify_export_and_rebuild_work_with_the_service_down(
         self, core: CoreSettings, tmp_path: Path
     ) -> None:

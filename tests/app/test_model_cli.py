@@ -3,9 +3,11 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -22,6 +24,14 @@ from tests.support import onnx_models, own_models
 from tests.support.small_ct import small_ct
 
 runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """The runner closes the stream that the commands log to; later tests need their own."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def _said(*words: str) -> str:

@@ -38,7 +38,9 @@ def _ready(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 class TestRunAll:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+    )
     def test_a_stop_ends_with_0_and_the_worker_signs_off(
         self, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
     ) -> None:

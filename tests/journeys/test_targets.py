@@ -27,6 +27,7 @@ def check(scans: list[ScanFigures], least_mm: float) -> None:
 
 
 class TestTargets:
+    @pytest.mark.long
     def test_four_small_chests_reach_them(self) -> None:
         forest, _ = read_forest()
         check([examine(phantom(seed, MIX), forest) for seed in range(5100, 5104)], 6.0)

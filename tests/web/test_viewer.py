@@ -141,6 +141,7 @@ class TestAuthors:
 
 
 class TestLikings:
+    @pytest.mark.long
     def test_they_follow_the_reader_to_another_browser(self, workstation: Workstation) -> None:
         files = as_patient(small_ct("likings"), "马^琳", "头部平扫")
         store(workstation.url, workstation.people.doctor_key, files)

@@ -22,49 +22,76 @@ from healthvision.kernel.settings import CoreSettings
 
 
 async def add(core: CoreSettings, shelf: Shelf, path: Path) -> tuple[Stored, Trial]:
-    """Check, try and store a model; raises what ``adding`` raises, DatabaseUnavailable."""
+    """Check, try and store a model; raises what ``adding`` raises, DatabaseUnavailable.
+
+    The log comes first: when it cannot be written, the model is not served.
+    """
+    _check_log(core)
     proposal, trial = adding.check(path)
-    async with _log(core) as session:
-        stored = shelf.put(proposal.description, proposal.weights)
-        await _note(session, "modelhub.model_added", [stored.entry])
+    staged = shelf.stage(proposal.description, proposal.weights)
+    entry = staged.entry
+    served = bool(shelf.active(entry.id, entry.version))
+    stored: Stored | None = None
+    try:
+        async with _log(core) as session:
+            await _note(session, "modelhub.model_added", [entry])
+            stored = shelf.publish(staged)
+    except BaseException:
+        if stored is not None and not served:
+            shelf.bring_back([entry], "retired")
+        raise
     return stored, trial
 
 
 async def remove(
     core: CoreSettings, shelf: Shelf, model_id: str, version: str | None
 ) -> list[Entry]:
-    """Take a model out of use; raises ApplicationNotFound, DatabaseUnavailable."""
-    async with _log(core) as session:
-        gone = adding.remove(shelf, model_id, version)
-        await _note(session, "modelhub.model_retired", gone)
-    return gone
+    """Take a model out of use; raises ApplicationNotFound, DatabaseUnavailable.
 
-
-@asynccontextmanager
-async def _log(core: CoreSettings) -> AsyncIterator[Session | None]:
-    """Yield a session for the log; None where there is no database yet.
-
-    Raises DatabaseUnavailable, before anything was done, for one of another version.
+    The log comes first: when it cannot be written, the model stays in use.
     """
+    _check_log(core)
+    gone = adding.in_use(shelf, model_id, version)
+    retired: list[Entry] = []
+    try:
+        async with _log(core) as session:
+            await _note(session, "modelhub.model_retired", gone)
+            for entry in gone:
+                retired += shelf.retire(entry.id, entry.version)
+    except BaseException:
+        if retired:
+            shelf.bring_back(retired, "active")
+        raise
+    return retired
+
+
+def _check_log(core: CoreSettings) -> None:
+    """Raise DatabaseUnavailable when there is no database, or one of another version."""
     url = core.resolved_database_url()
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        yield None
-        return
+        raise DatabaseUnavailable(
+            "there is no database, so this could not be noted in the log: run healthvision "
+            "migrate and healthvision user bootstrap first"
+        )
     at = schema.current(url)
     if at != schema.head():
         raise DatabaseUnavailable(
             f"the database has the schema {at}, not {schema.head()}: run healthvision migrate"
         )
+
+
+@asynccontextmanager
+async def _log(core: CoreSettings) -> AsyncIterator[Session]:
+    """Yield a session for the log, in one transaction."""
     async with open_process(core, MODULES, make_key=False) as db, db.transaction() as session:
         yield session
 
 
-async def _note(session: Session | None, action: str, entries: list[Entry]) -> None:
-    if session is None:
-        return
+async def _note(session: Session, action: str, entries: list[Entry]) -> None:
+    """Write the act into the log of every organisation; refuse when there is none."""
     rights = frozenset({"installation:admin"})
     someone = Actor(org_id=UUID(int=0), id="system", kind="system", permissions=rights)
-    cursor = None
+    cursor, noted = None, 0
     while True:
         page = await identity.list_organisations(session, someone, cursor=cursor, limit=200)
         for organisation in page.items:
@@ -72,6 +99,13 @@ async def _note(session: Session | None, action: str, entries: list[Entry]) -> N
             for entry in entries:
                 detail = {"version": entry.version, "description_sha256": entry.sha256}
                 await audit.record(session, actor, action, entry.id, kind="model", detail=detail)
+                noted += 1
         cursor = page.next
         if cursor is None:
-            return
+            break
+    if not noted:
+        raise DatabaseUnavailable(
+            "there is no organisation, so this could not be noted in a log: run healthvision "
+            "user bootstrap first"
+        )
+    await session.flush()

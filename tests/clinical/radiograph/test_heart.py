@@ -23,6 +23,19 @@ def chest() -> tuple[Array, LungFields]:
     return pixels, fields
 
 
+def clear() -> tuple[Array, LungFields]:
+    """Draw the same lungs without a heart: both are alike."""
+    _, fields = chest()
+    return np.where(fields.both, 0.25, 0.8).astype(np.float32), fields
+
+
+def flat_atlas() -> Atlas:
+    """Return normal lungs that are dark above and brighter below."""
+    atlas = Atlas(np.full((2, 48, 24), 0.1), np.full((2, 48, 24), 0.15))
+    atlas.mean[:, 20:, :] = 0.5
+    return atlas
+
+
 class TestMeasureHeart:
     def test_the_ratio_of_a_drawn_chest_is_right(self) -> None:
         pixels, fields = chest()
@@ -36,8 +49,8 @@ class TestMeasureHeart:
         _, fields = chest()
         rng = np.random.default_rng(1)
         noise = (0.6 + 0.2 * rng.standard_normal((SIDE, SIDE))).astype(np.float32)
-        heart = measure_heart(noise, fields)
-        assert heart is None or heart.high - heart.low > 0.08
+        assert measure_heart(noise, fields) is None
+        assert measure_heart(np.full((SIDE, SIDE), 0.8, np.float32), fields) is None
 
 
 class TestLungFields:
@@ -56,9 +69,35 @@ class TestFindOpacities:
     def test_a_dense_patch_is_marked_on_its_side_and_zone_only(self) -> None:
         pixels, fields = chest()
         pixels[60:90, 170:200] = 0.7
-        atlas = Atlas(np.full((2, 48, 24), 0.1), np.full((2, 48, 24), 0.15))
-        atlas.mean[:, 20:, :] = 0.5
-        found = find_opacities(pixels, fields, atlas, symmetric=False)
+        found = find_opacities(pixels, fields, flat_atlas(), same_age=True)
         assert found.shares[1, 0] > 0.1
         assert found.shares[0].max() == 0
         assert found.marked[70:80, 175:195].all()
+        assert (found.beside == found.marked).all()
+        assert found.reported(fields.right_side, 1)
+        assert not found.reported(fields.left_side, 0)
+
+    def test_a_mark_too_small_to_report_is_not_reported(self) -> None:
+        pixels, fields = clear()
+        pixels[60:76, 170:190] = 0.7
+        found = find_opacities(pixels, fields, flat_atlas(), same_age=True)
+        assert found.marked.any()
+        assert not found.reported(fields.right_side, 1)
+
+    def test_other_ages_need_a_larger_difference_between_the_lungs(self) -> None:
+        pixels, fields = clear()
+        pixels[60:110, 160:200] = 0.47
+        young, other = (
+            find_opacities(pixels, fields, flat_atlas(), same_age=same) for same in (True, False)
+        )
+        assert young.reported(fields.right_side, 1)
+        assert not other.marked.any()
+
+    def test_both_lungs_dense_are_marked_only_where_normals_fit_the_patient(self) -> None:
+        pixels, fields = clear()
+        pixels[50:110][fields.both[50:110]] = 0.75
+        found = find_opacities(pixels, fields, flat_atlas(), same_age=True)
+        assert found.reported(fields.left_side, 0)
+        assert found.reported(fields.right_side, 1)
+        assert not found.beside.any()
+        assert not find_opacities(pixels, fields, flat_atlas(), same_age=False).marked.any()

@@ -94,13 +94,38 @@ class TestDescribe:
             ({"_target_": "Spacingd", "pixdim": "$[1, 1, 1]"}, "pixdim"),
             ({"_target_": "Orientationd", "axcodes": "RAS", "lambda": "$x"}, "lambda"),
             ({"no": "target"}, "_target_"),
+            ({"_target_": "Orientationd", "axcodes": "RAS",
+              "labels": [["R", "L"], ["P", "A"], ["I", "S"]]}, "labels"),
+            ({"_target_": "Orientationd", "axcodes": "RAS", "labels": None}, "labels"),
+            ({"_target_": "Orientationd", "axcodes": "LPS", "as_closest_canonical": True},
+             "as_closest_canonical"),
+            ({"_target_": "scripts.mine.Spacingd", "pixdim": [1, 1, 1]}, "scripts.mine.Spacingd"),
+            ({"_target_": "monaix.Spacingd", "pixdim": [1, 1, 1]}, "no class of MONAI"),
+            ({"_target_": "Spacingd", "pixdim": [1, 1, 1]}, r"\[6\]: Spacing at this place"),
+            ({"_target_": "Orientationd", "axcodes": "RAS"}, "Orientation at this place"),
+            ({"_target_": "ScaleIntensityd", "minv": None, "maxv": None}, "minv"),
+            ({"_target_": "ScaleIntensityd", "minv": 0, "maxv": [1]}, "second scaling"),
+            ({"_target_": "Resized", "spatial_size": [1e999, 64, 64]}, "spatial_size"),
         ],
-    )
+    )  # fmt: skip
     def test_what_is_not_understood_is_refused_by_its_key(
         self, tmp_path: Path, step: dict[str, Any], words: str
     ) -> None:
         with pytest.raises(BundleNotUnderstood, match=words):
             read(_bundle(tmp_path / "b", config=_steps(*STEPS, step)))
+
+    def test_monais_own_long_names_and_defaults_are_understood(self, tmp_path: Path) -> None:
+        turned = {
+            "_target_": "monai.transforms.Orientationd", "keys": "image", "axcodes": "LAS",
+            "labels": [["L", "R"], ["P", "A"], ["I", "S"]], "as_closest_canonical": False,
+        }  # fmt: skip
+        config = _steps(*STEPS[:2], turned, *STEPS[3:])
+        assert read(_bundle(tmp_path / "b", config=config)).description.input.axes == "LAS"
+
+    def test_resampling_before_turning_is_refused(self, tmp_path: Path) -> None:
+        config = _steps(STEPS[3], STEPS[2], STEPS[4])
+        with pytest.raises(BundleNotUnderstood, match="the order understood"):
+            read(_bundle(tmp_path / "b", config=config))
 
     def test_a_step_that_is_off_does_not_count(self, tmp_path: Path) -> None:
         off = {"_target_": "CropForegroundd", "_disabled_": True}
@@ -114,6 +139,7 @@ class TestDescribe:
         ("changes", "words"),
         [
             ({"inferer": {"_target_": "$my.Inferer()"}}, "inferer"),
+            ({"inferer": {"_target_": "scripts.SimpleInferer"}}, "scripts.SimpleInferer"),
             ({"postprocessing": {"transforms": []}}, "no activation"),
             (
                 {"postprocessing": {"transforms": [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from healthvision.domains.modelhub.cards import card_markdown
 from healthvision.domains.modelhub.errors import DescriptionInvalid, ModelRefused
 from healthvision.domains.modelhub.manifests import manifest_of
 from healthvision.domains.modelhub.reading import parsed, read
@@ -141,6 +142,11 @@ class TestParsed:
         with pytest.raises(DescriptionInvalid, match="share a channel"):
             parsed(_with("output.labels", twice), "model.json")
 
+    @pytest.mark.parametrize("name", ["model.json", "Model.JSON", "model.json.part", "model.yaml"])
+    def test_weights_do_not_lie_under_the_name_of_a_description(self, name: str) -> None:
+        with pytest.raises(DescriptionInvalid, match="names of descriptions"):
+            parsed(said(engine={"kind": "onnx", "weights": name}), "m")
+
 
 RECORD = {
     "metric": "dice", "value": 0.9, "low": 0.85, "high": 0.95, "n": 20, "data": "public-1",
@@ -152,10 +158,17 @@ class TestEvidence:
     def test_without_a_record_there_is_no_level(self) -> None:
         assert manifest_of(parsed(said(), "m")).evidence_level.value == "unmeasured"
 
-    def test_a_record_carries_its_level_and_no_more(self) -> None:
-        assert manifest_of(parsed(said(evidence=[RECORD]), "m")).evidence_level.value == "E2"
-        bare = {**RECORD, "low": None}
-        assert manifest_of(parsed(said(evidence=[bare]), "m")).evidence_level.value == "unmeasured"
+    @pytest.mark.parametrize("level", ["E1", "E2", "E3"])
+    def test_what_a_supplier_states_raises_nothing(self, level: str) -> None:
+        found = manifest_of(parsed(said(evidence=[{**RECORD, "level": level}]), "m"))
+        assert found.evidence_level.value == "unmeasured"
+        assert [r.level.value for r in found.evidence] == ["unmeasured"]
+        limits = " ".join(t.en for t in found.limitations)
+        assert "its accuracy was not measured here" in limits
+        assert "as its supplier states" in limits
+        card = card_markdown(found, "en")
+        assert f"as its supplier states ({level}) / 据提供者所述: public-1 | unmeasured" in card
+        assert "validated" not in card
 
     def test_nobody_can_write_the_level_itself(self) -> None:
         with pytest.raises(DescriptionInvalid, match="evidence_level"):

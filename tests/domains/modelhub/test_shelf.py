@@ -42,10 +42,17 @@ class TestPut:
 
     def test_versions_stand_side_by_side(self, shelf: Shelf, tmp_path: Path) -> None:
         registry = Registry([], shelf=shelf)
-        for version in ("1.0.0", "1.10.0", "1.9.0"):
+        for version in ("1.0.0", "1.10.0", "1.9.0", "1.10.0-rc1", "1.10.0+b", "1.10.0-rc2"):
             _put(shelf, tmp_path / version, version)
         versions = [i.manifest.version for i in registry.versions("bright-own")]
-        assert versions == ["1.10.0", "1.9.0", "1.0.0"]
+        assert versions == ["1.10.0+b", "1.10.0", "1.10.0-rc2", "1.10.0-rc1", "1.9.0", "1.0.0"]
+
+    def test_a_staged_version_is_not_served(self, shelf: Shelf, tmp_path: Path) -> None:
+        proposal = read(own_models.folder(tmp_path / "m"))
+        staged = shelf.stage(proposal.description, proposal.weights)
+        assert (shelf.stored(), shelf.entries()) == ((), [])
+        assert shelf.publish(staged) == staged
+        assert shelf.stored() == (staged,)
 
     def test_the_same_again_is_no_error_and_something_else_is(
         self, shelf: Shelf, tmp_path: Path

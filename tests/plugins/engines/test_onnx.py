@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX files: loaded, run, refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from healthvision.domains.modelhub.ports import BadNetwork
 from healthvision.plugins.engines import onnx, torchscript
 from healthvision.plugins.engines.onnx_file import has_external_data
 from tests.support import onnx_models, own_models
-from tests.support.onnx_models import attribute, block, node, outside_tensor
+from tests.support.onnx_models import attribute, block, node, number, outside_tensor
 
 
 class TestOpen:
@@ -49,7 +50,33 @@ class TestHasExternalData:
     def test_not_of_a_whole_file(self) -> None:
         assert not has_external_data(onnx_models.brighter())
         assert not has_external_data(onnx_models.endless())
-        assert not has_external_data(b"no protobuf")
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            lambda whole: b"no protobuf",
+            lambda whole: b"",
+            lambda whole: whole[:-1],
+            lambda whole: b"\x0b\x0c" + whole,  # a group
+            lambda whole: whole + b"\xba\x80\x80\x80\x90\x00\x00",  # bit 32 of the tag
+            lambda whole: whole + b"\x00\x00",  # field number 0
+            lambda whole: whole + b"\x3d\x00",  # cut
+            lambda whole: whole + number(7, 1),  # a graph that is a number
+            lambda whole: whole + b"\x70" + b"\xff" * 9 + b"\x7f",  # more than 64 bits
+            lambda whole: whole[2:],  # without its version of the format
+            lambda whole: b"\x18\x00\x1a\x00ORTM" + whole,
+        ],
+    )
+    def test_what_is_not_plainly_onnx_is_refused(self, changed: Callable[[bytes], bytes]) -> None:
+        data = changed(onnx_models.brighter())
+        with pytest.raises(BadNetwork, match="no plain ONNX"):
+            has_external_data(data)
+        with pytest.raises(BadNetwork):
+            onnx.ENGINE.open(data, 1)
+
+    def test_a_location_of_more_than_32_bits_is_taken_for_outside(self) -> None:
+        tensor = block(8, "v") + number(14, (1 << 32) + 1)
+        assert has_external_data(onnx_models.brighter() + block(7, block(5, tensor)))
 
     def test_a_file_that_is_nested_without_end_is_taken_for_hostile(self) -> None:
         graph = b""

@@ -12,6 +12,7 @@ from healthvision.domains.modelhub.description import TritonEngine
 from healthvision.domains.modelhub.errors import EngineBusy, EngineFailed, EngineNotFound
 from healthvision.domains.modelhub.reading import read
 from healthvision.domains.modelhub.service import Engines, Shelf
+from healthvision.plugins.engines import triton
 from healthvision.plugins.engines.triton import TritonClient
 from tests.plugins.engines.conftest import Asked, Server, Told
 from tests.support import own_models
@@ -67,12 +68,23 @@ class TestInfer:
             {"name": "y", "datatype": "FP32", "shape": [1 << 40]},
             {"name": "y", "datatype": "FP32", "shape": [-1], "data": []},
             {"name": "y", "datatype": "FP32", "shape": [2], "data": [1]},
+            {"name": "y", "datatype": "UINT8", "shape": [1], "data": [300]},
+            {"name": "y", "datatype": "FP32", "shape": [float("inf")], "data": [1]},
             "nonsense",
         ],
     )
     def test_a_strange_answer_is_refused(self, server: Server, item: object) -> None:
         server.answer = lambda _asked: Told(200, json.dumps({"outputs": [item]}).encode())
         with pytest.raises(EngineFailed):
+            _client(server).infer({"input": BATCH})
+
+    def test_json_without_end_is_not_parsed(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(triton, "MAX_JSON", 100)
+        item = {"name": "y", "datatype": "FP32", "shape": [99], "data": [0] * 99}
+        server.answer = lambda _asked: Told(200, json.dumps({"outputs": [item]}).encode())
+        with pytest.raises(EngineFailed, match="binary tensors"):
             _client(server).infer({"input": BATCH})
 
     @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from healthvision.domains.modelhub.description import HttpEngine
 from healthvision.domains.modelhub.errors import EngineBusy, EngineFailed
+from healthvision.plugins.engines import vendor
+from healthvision.plugins.engines.calling import Call, Reply
 from healthvision.plugins.engines.vendor import VendorClient, signature, unpacked
 from tests.plugins.engines.conftest import Asked, Server, Told
 
@@ -69,6 +71,32 @@ class TestInfer:
         monkeypatch.setenv("HV_MODELHUB_TIMEOUT_S", "0.3")
         server.answer = lambda _asked: Told(202, json.dumps({"status": "/v1/jobs/7"}).encode())
         with pytest.raises(EngineBusy):
+            client.infer({"input": BATCH})
+
+    def test_asking_again_gets_the_time_that_is_left(
+        self, client: VendorClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        limits: list[float | None] = []
+        clock = iter([100.0, 121.0, 122.0])
+
+        def late(call: Call, within_s: float | None = None) -> Reply:
+            limits.append(within_s)
+            if call.method == "GET":
+                raise EngineBusy("late")
+            return Reply(202, {}, b'{"status": "/v1/jobs/7"}')
+
+        monkeypatch.setattr(vendor, "send", late)
+        monkeypatch.setattr(vendor, "monotonic", lambda: next(clock))
+        monkeypatch.setenv("HV_MODELHUB_TIMEOUT_S", "25")
+        with pytest.raises(EngineBusy, match="late"):
+            client.infer({"input": BATCH})
+        assert limits == [None, 3.0]
+
+    def test_a_signature_of_other_letters_is_refused(
+        self, server: Server, client: VendorClient
+    ) -> None:
+        server.answer = lambda _asked: Told(200, _npy([1]), {"HV-Signature": "v1,\xe9\xff"})
+        with pytest.raises(EngineFailed, match="not signed"):
             client.infer({"input": BATCH})
 
     @pytest.mark.parametrize("path", ["http://10.0.0.1/", "//10.0.0.1/", 7, None])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a lung field is denser than expected and than the other side; never a disease.
+"""Where a lung field is denser than the other side and than normal films; never a disease.
 
 Both lungs are unrolled on one grid: down the lung's height and from the ribs to the middle. There
-the greys are compared with those of normal films (mean and spread) and with the other lung.
+the greys are compared with those of normal films (mean and spread; of children of 1 to 5 years,
+there are no others) and with the other lung.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from healthvision.clinical.volume import Array, BoolArray, FloatArray
 DOWN, ACROSS = 48, 24
 ZONES = ("upper", "middle", "lower")
 ONE_SIDED, DENSER = 0.5, 2.0  # spreads above normal, and above the other side
+DENSER_ELSE = 4.0  # the same at other ages: 2.0 marks more than half of normal adults
 BOTH_SIDED = 3.5  # spreads above normal alone
 LEAST_SHARE = 0.04  # of a lung field
 
@@ -32,12 +34,20 @@ class Atlas:
 class Opacities:
     """``score``: spreads above normal (SIDE, SIDE), NaN outside. ``marked``: bool (SIDE, SIDE).
 
+    ``beside``: bool (SIDE, SIDE), marked as denser than the other lung (and than the mean of
+    normal films); the other marked places are far denser than normal films alone.
     ``shares``: marked share of each zone, (2, 3), side of the picture by upper, middle, lower.
     """
 
     score: FloatArray
     marked: BoolArray
+    beside: BoolArray
     shares: FloatArray
+
+    def reported(self, field: BoolArray, side: int) -> bool:
+        """Whether enough of a field is marked to be reported; ``side`` of the picture, 0 or 1."""
+        total = float((self.marked & field).sum() / max(1, field.sum()))
+        return total >= LEAST_SHARE and float(self.shares[side].max()) >= LEAST_SHARE
 
 
 def _coordinates(field: BoolArray, *, mirrored: bool) -> tuple[Array, Array, Array, Array]:
@@ -104,22 +114,19 @@ def make_atlas(grids: FloatArray) -> Atlas:
     return Atlas(mean, np.maximum(spread, 0.04))
 
 
-def find_opacities(
-    pixels: Array, fields: LungFields, atlas: Atlas, *, symmetric: bool
-) -> Opacities:
+def find_opacities(pixels: Array, fields: LungFields, atlas: Atlas, *, same_age: bool) -> Opacities:
     """Mark what is denser than normal and than the other side.
 
-    ``symmetric``: also mark what is far denser than normal on both sides; only where the atlas
-    is of the same kind of patient.
+    ``same_age``: the patient is of the atlas's ages: also mark what is far denser than normal on
+    both sides. At other ages only a larger difference between the two lungs is marked.
     """
     grid = unroll(pixels, fields)
     score = ndimage.gaussian_filter((grid - atlas.mean) / atlas.spread, (0, 2.0, 1.0))
     other = score[::-1]
-    flag = (score > ONE_SIDED) & (score - other > DENSER)
-    if symmetric:
-        flag |= score > BOTH_SIDED
+    one_sided = (score > ONE_SIDED) & (score - other > (DENSER if same_age else DENSER_ELSE))
+    flag = one_sided | (score > BOTH_SIDED) if same_age else one_sided
     square = np.full(pixels.shape, np.nan)
-    marked = np.zeros(pixels.shape, bool)
+    marked, beside = np.zeros(pixels.shape, bool), np.zeros(pixels.shape, bool)
     shares = np.zeros((2, 3))
     for side, field in enumerate((fields.left_side, fields.right_side)):
         rows, columns, down, across = _coordinates(field, mirrored=side == 1)
@@ -128,8 +135,9 @@ def find_opacities(
         patch[rows, columns] = flag[side][down, across]
         patch = ndimage.binary_opening(patch, iterations=2) & field
         marked |= patch
+        beside[rows, columns] |= one_sided[side][down, across] & patch[rows, columns]
         zone = np.minimum(down * 3 // DOWN, 2)
         for z in range(3):
             inside = zone == z
             shares[side, z] = patch[rows[inside], columns[inside]].mean() if inside.any() else 0.0
-    return Opacities(square, marked, shares)
+    return Opacities(square, marked, beside, shares)

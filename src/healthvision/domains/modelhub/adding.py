@@ -52,11 +52,17 @@ def check(path: Path) -> tuple[Proposal, Trial]:
 
 def remove(shelf: Shelf, model_id: str, version: str | None) -> list[Entry]:
     """Take an added model (or one version) out of use; ApplicationNotFound when there is none."""
-    gone = shelf.retire(model_id, version)
-    if not gone:
+    in_use(shelf, model_id, version)
+    return shelf.retire(model_id, version)
+
+
+def in_use(shelf: Shelf, model_id: str, version: str | None) -> list[Entry]:
+    """Return the versions of an added model in use; ApplicationNotFound when there is none."""
+    found = shelf.active(model_id, version)
+    if not found:
         wanted = model_id if version is None else f"{model_id} {version}"
         raise ApplicationNotFound(f"no added model {wanted[:100]!r} is in use")
-    return gone
+    return found
 
 
 def try_out(proposal: Proposal) -> Trial:

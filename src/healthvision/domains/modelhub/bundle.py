@@ -30,6 +30,14 @@ _INFERER_NO_MATTER = (
     "cache_roi_weight_map", "cpu_thresh", "sigma_scale",
 )  # fmt: skip
 _LEAST_SLICES = 10
+_ORDER = {
+    "Orientation": 0, "Spacing": 1, "Resize": 1,
+    "ScaleIntensityRange": 2, "ScaleIntensity": 2, "NormalizeIntensity": 2,
+}  # fmt: skip
+"""The one order our reader works in: turned, then resampled, then scaled."""
+_LABELS = [["L", "R"], ["P", "A"], ["I", "S"]]  # MONAI's own; others give the letters new meanings
+_OURS = re.compile(r"(?:monai\.(?:\w+\.)*)?(\w+)")
+_MOST = 1e9
 Json = Mapping[str, Any]
 
 
@@ -145,12 +153,19 @@ def _input(image: Json, config: Json) -> dict[str, Any]:
         "NormalizeIntensity": _normalise,
         "Resize": _resize,
     }
+    last = -1
     for where, name, step in _steps(config, "preprocessing"):
         if name in _NO_MATTER:
             continue
         if name not in handled:
             raise BundleNotUnderstood(f"{where}: the transform {name} is not understood")
         handled[name](spec, step, where)
+        if _ORDER[name] <= last:
+            raise BundleNotUnderstood(
+                f"{where}: {name} at this place; the order understood is Orientation, then "
+                "Spacing or Resize, then one scaling of the values"
+            )
+        last = _ORDER[name]
     if "axes" not in spec:
         raise BundleNotUnderstood(
             "inference.json: preprocessing has no Orientationd, so which way the network's axes "
@@ -165,14 +180,24 @@ def _steps(config: Json, part: str) -> Iterator[tuple[str, str, Json]]:
     found = config.get(part)
     if not isinstance(found, dict) or not isinstance(found.get("transforms"), list):
         raise BundleNotUnderstood(f"inference.json: {part} is no Compose with transforms")
+    if _monai(found.get("_target_", "Compose"), f"inference.json: {part}") != "Compose":
+        raise BundleNotUnderstood(f"inference.json: {part} is no Compose with transforms")
     for index, step in enumerate(found["transforms"]):
         where = f"inference.json: {part}.transforms[{index}]"
         if not isinstance(step, dict) or not isinstance(step.get("_target_"), str):
             raise BundleNotUnderstood(f"{where} is no object with _target_")
         if step.get("_disabled_") is True:
             continue
-        name = step["_target_"].rsplit(".", 1)[-1]
+        name = _monai(step["_target_"], where)
         yield where, re.sub(r"d(ict)?$", "", name), _resolved(step, config)
+
+
+def _monai(target: Any, where: str) -> str:
+    """Return the class that a target names; refuse one that is not MONAI's own."""
+    match = _OURS.fullmatch(target) if isinstance(target, str) else None
+    if match is None:
+        raise BundleNotUnderstood(f"{where}: {str(target)[:80]!r} is no class of MONAI")
+    return match[1]
 
 
 def _resolved(step: Json, config: Json) -> Json:
@@ -189,7 +214,8 @@ def _resolved(step: Json, config: Json) -> Json:
 def _numbers(step: Json, key: str, where: str, count: int) -> list[float]:
     value = step.get(key)
     values = value if isinstance(value, list) else [value]
-    found = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    plain = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    found = [float(v) for v in plain if -_MOST <= v <= _MOST]
     if len(values) != count or len(found) != count:
         raise BundleNotUnderstood(f"{where}.{key}: {count} plain number(s) are understood")
     return found
@@ -205,6 +231,10 @@ def _only(step: Json, where: str, *keys: str) -> None:
 
 def _orientation(spec: dict[str, Any], step: Json, where: str) -> None:
     _only(step, where, "axcodes", "labels", "as_closest_canonical")
+    if step.get("labels", _LABELS) != _LABELS:
+        raise BundleNotUnderstood(f"{where}.labels: only {_LABELS} is understood")
+    if step.get("as_closest_canonical", False) is not False:
+        raise BundleNotUnderstood(f"{where}.as_closest_canonical: only false is understood")
     axes = step.get("axcodes")
     if not isinstance(axes, str):
         raise BundleNotUnderstood(f"{where}.axcodes: letters such as 'RAS' are understood")
@@ -227,7 +257,8 @@ def _range(spec: dict[str, Any], step: Json, where: str) -> None:
 
 def _whole_range(spec: dict[str, Any], step: Json, where: str) -> None:
     _only(step, where, "minv", "maxv")
-    to = [float(step.get("minv", 0.0)), float(step.get("maxv", 1.0))]
+    said = {"minv": 0.0, "maxv": 1.0, **step}
+    to = [_numbers(said, key, where, 1)[0] for key in ("minv", "maxv")]
     _set_intensity(spec, where, {"scale": "range", "to": to})
 
 
@@ -255,7 +286,7 @@ def _resize(spec: dict[str, Any], step: Json, where: str) -> None:
 def _inferer(spec: dict[str, Any], config: Json) -> None:
     found = config.get("inferer")
     where = "inference.json: inferer"
-    name = str(found.get("_target_", "")).rsplit(".", 1)[-1] if isinstance(found, dict) else ""
+    name = _monai(found.get("_target_"), where) if isinstance(found, dict) else ""
     if name == "SimpleInferer":
         return
     if name != "SlidingWindowInferer" or not isinstance(found, dict):
@@ -278,7 +309,7 @@ def _output(pred: Json, config: Json) -> dict[str, Any]:
     labels = [
         {"channel": int(number), "code": _code(str(name)), "label": _same(str(name)[:64])}
         for number, name in names.items()
-        if str(number).isdigit() and str(name).lower() != "background"
+        if re.fullmatch(r"[0-9]{1,6}", str(number)) and str(name).lower() != "background"
     ]
     return {
         "kind": "segmentation",

@@ -18,6 +18,7 @@ FORMAT = "healthvision-model/1"
 MAX_CLASSES = 255
 _PAIRS = {"R": 2, "L": 2, "A": 1, "P": 1, "I": 0, "S": 0}
 _FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+_RESERVED = ("model.json", "model.yaml", "model.yml")
 
 Triple = tuple[int, int, int]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,6 +40,12 @@ class FileEngine(Strict):
     kind: Literal["onnx", "torchscript"]
     weights: str = Field(pattern=_FILE)
     sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _not_reserved(self) -> "FileEngine":
+        if self.weights.lower().startswith(_RESERVED):
+            raise ValueError(f"weights: {', '.join(_RESERVED)} are names of descriptions")
+        return self
 
 
 class TritonEngine(Strict):

@@ -35,12 +35,3 @@ def level_of_finding(records: Iterable[EvidenceRecord], code: str) -> EvidenceLe
 def _between(record: EvidenceRecord) -> bool:
     assert record.low is not None and record.high is not None
     return record.low <= record.value <= record.high
-
-
-def measured_level(records: Iterable[EvidenceRecord]) -> EvidenceLevel:
-    """Return what records alone support: NONE when there is none that counts.
-
-    For models that were brought along: that a formula was verified is not known of them.
-    """
-    level = supported_level(records)
-    return EvidenceLevel.NONE if level is EvidenceLevel.E0 else level

@@ -3,12 +3,16 @@
 
 from healthvision.clinical.result import EvidenceLevel, Text
 from healthvision.domains.modelhub.description import ModelDescription, RegressionOutput
-from healthvision.domains.modelhub.evidence import measured_level
-from healthvision.domains.modelhub.ports import Manifest, Weights
+from healthvision.domains.modelhub.ports import EvidenceRecord, Manifest, Weights
 
+LEVEL = EvidenceLevel.NONE  # whatever a model says of itself, nothing was measured here
 NOT_MEASURED = Text(
     zh="本模型由用户添加，未在此测量其准确性。",
     en="This model was brought by the user; its accuracy was not measured here.",
+)
+SUPPLIED = Text(
+    zh="证据中的数值为模型提供者所述，未在此核实。",
+    en="The figures of its evidence are as its supplier states; they were not checked here.",
 )
 NOT_CALIBRATED = Text(
     zh="模型分数为原始分数，未经校准，不是概率。",
@@ -21,16 +25,18 @@ ELSEWHERE = Text(
 )
 
 
-def level_of(description: ModelDescription) -> EvidenceLevel:
-    """Return the evidence level that the attached records support; NONE without a record."""
-    return measured_level(description.evidence)
+def stated(record: EvidenceRecord) -> EvidenceRecord:
+    """Return a supplier's record as what it is: a statement, of no level here."""
+    claimed = "" if record.level is EvidenceLevel.NONE else f" ({record.level.value})"
+    data = f"as its supplier states{claimed} / 据提供者所述: {record.data}"
+    return record.model_copy(update={"data": data, "level": EvidenceLevel.NONE})
 
 
 def limitations_of(description: ModelDescription) -> tuple[Text, ...]:
     """Return the limits: those of the description and those of every added model."""
-    said = list(description.limitations)
-    if not description.evidence:
-        said.append(NOT_MEASURED)
+    said = [*description.limitations, NOT_MEASURED]
+    if description.evidence:
+        said.append(SUPPLIED)
     if not isinstance(description.output, RegressionOutput):
         said.append(NOT_CALIBRATED)
     if description.file is None:
@@ -61,8 +67,8 @@ def manifest_of(description: ModelDescription) -> Manifest:
         outputs=description.codes(),
         intended_use=description.intended_use,
         limitations=limitations_of(description),
-        evidence_level=level_of(description),
-        evidence=description.evidence,
+        evidence_level=LEVEL,
+        evidence=tuple(stated(record) for record in description.evidence),
         weights=weights,
         licence=description.licence,
         budget=description.budget,

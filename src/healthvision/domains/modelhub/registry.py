@@ -193,9 +193,16 @@ class Registry:
         return fitting[0]
 
 
-def _version_key(version: str) -> list[tuple[int, int | str]]:
-    parts = re.findall(r"\d+|[a-z]+", version.lower())
-    return [(1, int(p)) if p.isdigit() else (0, p) for p in parts]
+def _version_key(version: str) -> tuple[list[tuple[int, int | str]], ...]:
+    """Return what versions are ordered by: 1.0.0-rc1 < 1.0.0 < 1.0.0+build < 1.0.1."""
+    main, _, build = version.lower().partition("+")
+    return _ordered(main), _ordered(build) if build else []
+
+
+def _ordered(text: str) -> list[tuple[int, int | str]]:
+    parts = re.findall(r"[0-9]+|[a-z]+", text)
+    end: tuple[int, int | str] = (1, 0)  # after letters ('rc'), before further numbers
+    return [*((2, int(p)) if p.isdigit() else (0, p) for p in parts), end]
 
 
 def discover() -> Registry:

@@ -127,28 +127,54 @@ class Shelf:
 
         Raises ModelExists when the id and version was ever given to something else.
         """
+        return self.publish(self.stage(description, weights))
+
+    def stage(self, description: ModelDescription, weights: Path | None) -> Stored:
+        """Copy a version's files into the folder; nobody serves it before ``publish``.
+
+        Raises ModelExists as ``put`` does.
+        """
         data = canonical(description)
         entry = Entry(
             description.id, description.version, "active",
             hashlib.sha256(data).hexdigest(), now().isoformat(timespec="seconds"),
         )  # fmt: skip
         with self._locked():
-            entries = self.entries()
-            old = next((e for e in entries if (e.id, e.version) == (entry.id, entry.version)), None)
-            if old is not None and old.sha256 != entry.sha256:
-                raise ModelExists(
-                    f"{entry.id} {entry.version} was added before with other content: "
-                    "give the changed model a new version"
-                )
+            _same(self.entries(), entry)
             folder = self._folder(entry)
             folder.mkdir(parents=True, exist_ok=True)
             if weights is not None and description.file is not None:
                 _copy(weights, folder / description.file.weights)
             _write(folder / DESCRIPTION, data)
+        return Stored(entry, description, folder)
+
+    def publish(self, staged: Stored) -> Stored:
+        """Serve a staged version from now on; raises ModelExists as ``put`` does."""
+        with self._locked():
+            entries = self.entries()
+            old = _same(entries, staged.entry)
             others = [e for e in entries if e is not old]
-            kept = replace(old, state="active", retired_at=None) if old is not None else entry
+            kept = staged.entry if old is None else replace(old, state="active", retired_at=None)
             self._write([*others, kept])
-        return Stored(kept, description, folder)
+        return replace(staged, entry=kept)
+
+    def active(self, model_id: str, version: str | None) -> list[Entry]:
+        """Return the versions (None: all) of a model that are in use."""
+        return [
+            entry
+            for entry in self.entries()
+            if entry.state == "active" and entry.id == model_id and version in (None, entry.version)
+        ]
+
+    def bring_back(self, entries: list[Entry], state: Literal["active", "retired"]) -> None:
+        """Give versions the state they had: what was to be noted of a change could not be."""
+        which = {(e.id, e.version) for e in entries}
+        at = now().isoformat(timespec="seconds") if state == "retired" else None
+        with self._locked():
+            self._write([
+                replace(e, state=state, retired_at=at) if (e.id, e.version) in which else e
+                for e in self.entries()
+            ])  # fmt: skip
 
     def retire(self, model_id: str, version: str | None) -> list[Entry]:
         """Take versions (None: all) out of use and return them; files and results stay."""
@@ -208,6 +234,17 @@ class Shelf:
             return Stored(entry, ModelDescription.model_validate_json(data), folder)
         except ValidationError:
             raise ModelChanged("its description is of another version of the program") from None
+
+
+def _same(entries: list[Entry], entry: Entry) -> Entry | None:
+    """Return the entry of that id and version; raises ModelExists when it is something else."""
+    old = next((e for e in entries if (e.id, e.version) == (entry.id, entry.version)), None)
+    if old is not None and old.sha256 != entry.sha256:
+        raise ModelExists(
+            f"{entry.id} {entry.version} was added before with other content: "
+            "give the changed model a new version"
+        )
+    return old
 
 
 def sha256_of(path: Path) -> str:

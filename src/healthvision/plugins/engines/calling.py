@@ -21,6 +21,7 @@ from healthvision.plugins.channels.egress import (
 
 USER_AGENT = "HealthVision-Inference/1"
 MAX_ANSWER = 256 << 20
+MAX_JSON = 16 << 20
 _NPY_HEADER = 1 << 16
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -44,10 +45,11 @@ class Reply:
     body: bytes
 
 
-def send(call: Call) -> Reply:
+def send(call: Call, within_s: float | None = None) -> Reply:
     """Send one request and return a 2xx answer. Blocks; call it from a thread.
 
-    Only public addresses over TLS and what ``HV_MODELHUB_PRIVATE_ALLOW`` names are connected to.
+    ``within_s``: seconds it may take, never more than ``HV_MODELHUB_TIMEOUT_S``. Only
+    public addresses over TLS and what ``HV_MODELHUB_PRIVATE_ALLOW`` names are connected to.
     Raises EngineFailed (trying again is of no use) or EngineBusy.
     """
     settings = ModelhubSettings()
@@ -55,7 +57,8 @@ def send(call: Call) -> Reply:
         target = parse_url(call.url)
     except BadTarget as error:
         raise EngineFailed(str(error)) from None
-    reply = asyncio.run(_sent(call, target, settings))
+    limit = settings.timeout_s if within_s is None else min(within_s, settings.timeout_s)
+    reply = asyncio.run(_sent(call, target, settings, limit))
     if reply.status in _BUSY:
         raise EngineBusy(f"the inference server answered HTTP {reply.status}")
     if not 200 <= reply.status < 300:
@@ -63,9 +66,9 @@ def send(call: Call) -> Reply:
     return reply
 
 
-async def _sent(call: Call, target: Target, settings: ModelhubSettings) -> Reply:
+async def _sent(call: Call, target: Target, settings: ModelhubSettings, limit_s: float) -> Reply:
     try:
-        async with asyncio.timeout(settings.timeout_s):
+        async with asyncio.timeout(limit_s):
             checked = await checked_address(target.host, target.port, settings.allowed())
             if not target.secure and not checked.private:
                 raise EngineFailed("plain http to a public address is refused")
@@ -74,7 +77,7 @@ async def _sent(call: Call, target: Target, settings: ModelhubSettings) -> Reply
         words = failure.reason.replace("HV_NOTIFY_", "HV_MODELHUB_")
         raise (EngineFailed if failure.permanent else EngineBusy)(words) from None
     except TimeoutError:
-        raise EngineBusy(f"no answer within {settings.timeout_s:g} s") from None
+        raise EngineBusy(f"no answer within {limit_s:.3g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise EngineBusy(f"connection failed: {type(error).__name__}") from None
 

@@ -61,6 +61,7 @@ class OnnxRunner:
         options.intra_op_num_threads = max(1, threads)
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
             session = ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         except MemoryError:

@@ -11,7 +11,7 @@ import numpy as np
 from healthvision.clinical.volume import Array
 from healthvision.domains.modelhub.description import TritonEngine
 from healthvision.domains.modelhub.errors import EngineFailed
-from healthvision.plugins.engines.calling import Call, Reply, send
+from healthvision.plugins.engines.calling import MAX_JSON, Call, Reply, send
 
 _HEAD_LENGTH = "inference-header-content-length"
 _TYPES: dict[str, str] = {
@@ -70,6 +70,11 @@ def _tensor(reply: Reply, wanted: str) -> Array:
     """Read one output, binary or as JSON numbers; raises EngineFailed."""
     try:
         length = int(reply.headers.get(_HEAD_LENGTH, len(reply.body)))
+        if not 0 < length <= MAX_JSON:
+            raise EngineFailed(
+                f"the answer's JSON is not between 1 and {MAX_JSON} bytes; a server that gives "
+                "more has to answer with binary tensors"
+            )
         head = json.loads(reply.body[:length])
         rest = memoryview(reply.body)[length:]
         for item in head["outputs"]:
@@ -77,7 +82,7 @@ def _tensor(reply: Reply, wanted: str) -> Array:
             if item["name"] == wanted:
                 return _array(item, rest[:size])
             rest = rest[size:]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise EngineFailed("the answer is not as KServe v2 says") from None
     raise EngineFailed(f"the answer has no output {wanted!r}")
 

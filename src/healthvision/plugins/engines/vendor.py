@@ -31,6 +31,7 @@ from healthvision.plugins.engines.calling import Call, Reply, send
 
 LEAST_SECRET = 24
 _POLL_S = 0.2
+_MAX_STATUS = 1 << 16  # bytes of a 202
 _NPY = "application/x-npy"
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -58,7 +59,8 @@ class VendorClient:
             if monotonic() + _POLL_S > until:
                 raise EngineBusy("the vendor's answer was not ready in time")
             time.sleep(_POLL_S)
-            reply = send(self._call("GET", self._next(reply), request, b"", secret))
+            left = until - monotonic()
+            reply = send(self._call("GET", self._next(reply), request, b"", secret), left)
         _check(reply, request, secret)
         return {"output": unpacked(reply.body)}
 
@@ -76,6 +78,8 @@ class VendorClient:
 
     def _next(self, reply: Reply) -> str:
         """Return where to ask again: a path on the same server and nowhere else."""
+        if len(reply.body) > _MAX_STATUS:
+            raise EngineFailed("the vendor's 202 is too long for a status path")
         try:
             path = str(json.loads(reply.body)["status"])
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -104,8 +108,9 @@ def signature(secret: bytes, request: str, what: str, body: bytes) -> str:
 
 
 def _check(reply: Reply, request: str, secret: bytes) -> None:
-    said = reply.headers.get("hv-signature", "")
-    if not hmac.compare_digest(said, signature(secret, request, "answer", reply.body)):
+    said = reply.headers.get("hv-signature", "").encode("utf-8", "replace")
+    wanted = signature(secret, request, "answer", reply.body).encode()
+    if not hmac.compare_digest(said, wanted):
         raise EngineFailed("the vendor's answer is not signed with the shared secret")
 
 

@@ -2,6 +2,8 @@
 """chest-xray end to end on a projected phantom: gates, sides, ratio, abstention, contract."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -13,33 +15,46 @@ from healthvision.clinical.phantoms.radiograph import (
     RadiographPhantom,
     radiograph,
 )
+from healthvision.clinical.radiograph.lungs import LungFields
 from healthvision.clinical.result import GateOutcome, Laterality
 from healthvision.clinical.study import ApplicationOutput, SeriesHeader, SeriesImage, SliceRef
 from healthvision.clinical.volume import Array, Volume
 from healthvision.domains.modelhub.ports import Context, StudyInput
 from healthvision.domains.modelhub.service import accepted
 from healthvision.plugins.applications.chest_xray import APPLICATION
+from healthvision.plugins.applications.chest_xray.checks import ratio_gate
+from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS
 
 CONFIG = RadiographConfig(
     chest=ChestConfig(shape=(112, 120, 120), spacing=(2.7, 2.8, 2.8), nodules=0)
 )
 
 
-def analyse(
-    film: Array, *, modality: str = "DX", age: int | None = 50, **extra: str
-) -> ApplicationOutput:
-    """Run the application on one film of adult PA by default."""
+LUNGS = LungFields(
+    np.zeros((4, 4), bool), np.zeros((4, 4), bool), certainty=1, edge=0, tilt=0, fill=1, balance=1
+)
+
+
+def header(extra: Mapping[str, str], *, modality: str = "DX", age: int | None = 50) -> SeriesHeader:
+    """Return the header of an adult's PA film by default."""
     told: dict[str, str | int | float] = {"ViewPosition": "PA", "PatientOrientation": "L\\F"}
     told |= extra
-    header = SeriesHeader(
+    return SeriesHeader(
         "1.2.3", "1.2.3.1", modality, "1.2.840.10008.5.1.4.1.1.1.1",
         body_part="CHEST", patient_age_years=age, instance_count=1,
         extra={k: v for k, v in told.items() if v},
     )  # fmt: skip
+
+
+def analyse(
+    film: Array, *, modality: str = "DX", age: int | None = 50, **extra: str
+) -> ApplicationOutput:
+    """Run the application on one film of adult PA by default."""
+    told = header(extra, modality=modality, age=age)
     direction = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
     volume = Volume(film[None], (1.0, 0.4, 0.4), (0.0, 0.0, 0.0), direction)
-    image = SeriesImage(header, volume, (SliceRef("1", "1.2.3.1.1"),))
-    given = StudyInput([header], lambda _: image)
+    image = SeriesImage(told, volume, (SliceRef("1", "1.2.3.1.1"),))
+    given = StudyInput([told], lambda _: image)
     return APPLICATION.run(given, Context(0, lambda share, stage: None))
 
 
@@ -54,12 +69,22 @@ def subject() -> RadiographPhantom:
 
 @pytest.fixture(scope="module")
 def film(subject: RadiographPhantom) -> Array:
-    return np.asarray(np.kron(subject.pixels, np.ones((2, 2))), np.int16)
+    return squared(subject)
 
 
 @pytest.fixture(scope="module")
 def result(film: Array) -> ApplicationOutput:
     return analyse(film)
+
+
+def squared(subject: RadiographPhantom) -> Array:
+    return np.asarray(np.kron(subject.pixels, np.ones((2, 2))), np.int16)
+
+
+@pytest.fixture(scope="module")
+def with_ball() -> Array:
+    """A film with a ball of 52 mm radius in the right lung."""
+    return squared(radiograph(7300, replace(CONFIG, opacity_mm=52.0)))
 
 
 class TestRun:
@@ -105,12 +130,64 @@ class TestRun:
         assert out.abstained is None
         assert any(g.id == "greys" and g.outcome is GateOutcome.WARNING for g in out.gates)
 
-    def test_no_finding_names_a_disease_or_invents_a_confidence(
+    def test_a_ratio_whose_interval_passes_the_limit_does_not_exclude_a_large_heart(
         self, result: ApplicationOutput
     ) -> None:
-        for finding in result.findings:
+        ratio = next(m for m in result.measurements if m.code.value == "chest-ctr")
+        assert ratio.interval is not None
+        assert ratio.value <= 0.5 < ratio.interval.high
+        for text in (result.summary, ratio.label):
+            assert "an enlarged heart is not excluded" in text.en
+            assert "不能排除心影增大" in text.zh
+
+    def test_a_film_without_marks_is_not_called_normal(self, result: ApplicationOutput) -> None:
+        assert result.findings == ()
+        assert result.negatives == ()
+        assert "does not mean normal" in result.summary.en
+        assert "不等于正常" in result.summary.zh
+
+    def test_a_planted_opacity_is_reported_on_its_side(self, with_ball: Array) -> None:
+        (finding,) = analyse(with_ball).findings
+        assert finding.code.value == "lung-opacity"
+        assert finding.location.laterality is Laterality.RIGHT
+
+    def test_one_too_small_to_be_reported_is_not_denied(self) -> None:
+        """36 mm of radius mark less than is reported: nothing wrong may be said of it."""
+        out = analyse(squared(radiograph(7300, replace(CONFIG, opacity_mm=36.0))))
+        assert out.findings == ()
+        assert out.negatives == ()
+        assert "does not mean normal" in out.summary.en
+
+    def test_no_finding_names_a_disease_or_invents_a_confidence(self, with_ball: Array) -> None:
+        out = analyse(with_ball)
+        assert out.findings
+        diseases = ("pneumonia", "tuberculosis", "covid", "cancer", "tumour", "effusion")
+        for finding in out.findings:
             assert finding.confidence.value is None
-            assert "pneumonia" not in finding.label.en.lower()
+            told = f"{finding.label.en} {finding.code.meaning} {out.summary.en}".lower()
+            assert not [d for d in diseases if d in told]
+
+
+class TestExplanation:
+    """The words follow the comparison that marked."""
+
+    def text(self, film: Array, age: int | None) -> str:
+        (finding,) = analyse(film, age=age).findings
+        return finding.explanation.text.en
+
+    def test_a_young_child_is_compared_with_normals_of_its_age(self, with_ball: Array) -> None:
+        said = self.text(with_ball, 3)
+        assert "far denser than normal films" in said
+        assert "of another age" not in said
+
+    @pytest.mark.parametrize("age", [0, 8, 50, None])
+    def test_others_are_compared_with_the_other_lung_and_told_whose_normals(
+        self, with_ball: Array, age: int | None
+    ) -> None:
+        said = self.text(with_ball, age)
+        assert "than the same place of the other lung" in said
+        assert "far denser" not in said
+        assert "children of 1 to 5 years; this patient is of another age" in said
 
 
 class TestGates:
@@ -123,9 +200,25 @@ class TestGates:
         assert outcomes(out)["heart"] is GateOutcome.FAILED
         assert not any(m.code.value == "chest-ctr" for m in out.measurements)
 
-    def test_a_supine_film_gets_no_ratio(self, film: Array) -> None:
-        out = analyse(film, ProtocolName="Bedside chest")
-        assert outcomes(out)["heart"] is GateOutcome.FAILED
+    @pytest.mark.parametrize(
+        "told",
+        [{"ProtocolName": "Bedside chest"}, {"StudyDescription": "胸部ICU床旁"},
+         {"StudyDescription": "NICU chest"}, {"ProtocolName": "Chest AP"},
+         *({"PatientPosition": p} for p in
+           ("HFS", "FFS", "HFDR", "HFDL", "FFDR", "FFDL", "HFP", "ffp"))],
+        ids=str,
+    )  # fmt: skip
+    def test_a_lying_or_ap_film_gets_no_ratio(self, told: dict[str, str]) -> None:
+        assert ratio_gate(header(told), LUNGS).outcome is GateOutcome.FAILED
+
+    @pytest.mark.parametrize(
+        "told",
+        [{"ProtocolName": "Ventricular lead check"}, {"StudyDescription": "Chest PA / AP"},
+         {"ProtocolName": "Chest PA erect"}, {"PatientPosition": ""}],
+        ids=str,
+    )  # fmt: skip
+    def test_words_that_only_look_like_it_do_not_stop_the_ratio(self, told: dict[str, str]) -> None:
+        assert ratio_gate(header(told), LUNGS).outcome is GateOutcome.PASSED
 
     def test_sides_that_are_assumed_are_said(self, film: Array) -> None:
         assert outcomes(analyse(film, PatientOrientation=""))["side"] is GateOutcome.WARNING
@@ -157,7 +250,9 @@ class TestGates:
 
 
 class TestManifest:
-    def test_weights_are_those_that_the_manifest_names(self) -> None:
+    def test_weights_are_those_that_were_measured(self) -> None:
+        """The evaluation wrote the digests next to its figures; the manifest repeats them."""
+        assert len(APPLICATION.manifest.weights) == 2
         for weights in APPLICATION.manifest.weights:
             data = resources.files("healthvision").joinpath(weights.path.split("/", 1)[1])
             assert hashlib.sha256(data.read_bytes()).hexdigest() == weights.sha256
@@ -169,9 +264,30 @@ class TestManifest:
          ("DX", "HAND", False), ("CT", "CHEST", False)],
     )  # fmt: skip
     def test_accepts_chest_films(self, modality: str, part: str, fits: bool) -> None:
-        header = SeriesHeader("1", "1.1", modality, "1", body_part=part, instance_count=1)
-        assert bool(accepted(APPLICATION.manifest, [header])) is fits
+        told = SeriesHeader("1", "1.1", modality, "1", body_part=part, instance_count=1)
+        assert bool(accepted(APPLICATION.manifest, [told])) is fits
 
     def test_every_claim_is_measured(self) -> None:
         named = {e.metric for e in APPLICATION.manifest.evidence}
         assert {"lung-dice-children", "lung-dice-adults", "ctr-error"} <= named
+
+    def test_shares_have_intervals_that_say_how_few_were_seen(self) -> None:
+        for e in APPLICATION.manifest.evidence:
+            assert e.low is not None
+            assert e.high is not None
+            assert e.low < e.high, e.metric
+
+    def test_the_limitations_repeat_what_was_measured(self) -> None:
+        told = " ".join(t.en for t in LIMITATIONS)
+        by_name = {e.metric: e for e in APPLICATION.manifest.evidence}
+        for metric, what in (
+            ("opacity-reported-ball-36mm", "{} of {} planted balls of 36 mm"),
+            ("opacity-reported-ball-52mm", "{} of {} of 52 mm"),
+            ("opacity-marked-pneumonia-children", "{} of {} children with pneumonia"),
+            ("opacity-marked-covid-adults", "{} of {} adults with COVID-19"),
+        ):
+            e = by_name[metric]
+            assert what.format(round(e.value * e.n), e.n) in told
+        for group in ("children", "adults"):
+            e = by_name[f"opacity-unmarked-normal-{group}"]
+            assert f"{round((1 - e.value) * e.n)} of {e.n} normal {group}" in told

@@ -89,6 +89,60 @@ class TestSegmentation:
         assert any("not measured here" in t.en for t in out.limitations)
         assert out.negatives == ()
 
+    def test_classes_that_overlap_keep_their_own_sizes(self) -> None:
+        """Truth: 256 voxels (2 mm3 each) and, inside of them, 128."""
+        voxels = np.zeros((12, 32, 32), np.float32)
+        voxels[2:6, 4:12, 4:12] = 0.5
+        voxels[2:6, 4:12, 4:8] = 1.0
+
+        def infer(_name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+            batch: Array = values["input"]
+            return {"output": np.concatenate([batch > 0.9, batch > 0.4], axis=1).astype("f4")}
+
+        names = ("Core", "Whole")
+        labels = [
+            {"channel": i, "code": code(n.lower()), "label": text(n), "finding": True}
+            for i, n in enumerate(names)
+        ]
+        output = {
+            "kind": "segmentation", "activation": "probability", "channels": 2, "labels": labels,
+        }  # fmt: skip
+        spec = {**said()["input"], "intensity": {"scale": "none"}}
+        out = _run(
+            _image(axial(voxels, (2.0, 1.0, 1.0))), infer=infer, engine=dict(TestServer.engine),
+            input=spec, output=output,
+        )  # fmt: skip
+        assert [m.value for m in out.measurements] == pytest.approx([0.256, 0.512])
+        sizes = [{m.code.value: m.value for m in f.measurements} for f in out.findings]
+        assert [s["118565006"] for s in sizes] == pytest.approx([0.256, 0.512])
+        assert sizes[1]["longest-axial-diameter"] == pytest.approx(1 + np.hypot(7, 7), abs=0.1)
+        assert out.segmentation is not None
+        drawn = out.segmentation.labels.voxels
+        assert [int((drawn == n).sum()) for n in (1, 2)] == [128, 128]
+        gates = {g.id: g for g in out.gates}
+        assert (gates["overlap"].outcome, gates["overlap"].value) == (GateOutcome.WARNING, 128)
+        assert "classes overlap" in out.summary.en
+
+    def test_a_class_that_another_one_covers_is_still_told(self) -> None:
+        def infer(_name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"output": np.concatenate([values["input"]] * 2, axis=1)}
+
+        labels = [
+            {"channel": i, "code": code(f"c{i}"), "label": text(f"C{i}"), "finding": True}
+            for i in range(2)
+        ]
+        output = {
+            "kind": "segmentation", "activation": "probability", "channels": 2, "labels": labels,
+        }  # fmt: skip
+        out = _run(_image(_ct()), infer=infer, engine=dict(TestServer.engine), output=output)
+        assert len({m.value for m in out.measurements}) == 1
+        assert len(out.measurements) == 2
+        assert len(out.findings) == 4
+        assert out.segmentation is not None
+        assert [s.number for s in out.segmentation.segments] == [2]
+        overlays = [f.explanation.overlay for f in out.findings]
+        assert [o.segment for o in overlays if o is not None] == [None, None, 2, 2]
+
     @pytest.mark.parametrize(
         ("weights", "words"),
         [

@@ -14,10 +14,8 @@ from healthvision.clinical.radiograph.frame import Frame, fit
 from healthvision.clinical.radiograph.heart import Heart, measure_heart
 from healthvision.clinical.radiograph.likeness import Likeness
 from healthvision.clinical.radiograph.lungs import LungFields, body_below, is_inverted, lung_fields
-from healthvision.clinical.radiograph.opacity import LEAST_SHARE, Atlas, find_opacities
+from healthvision.clinical.radiograph.opacity import Atlas, find_opacities
 from healthvision.clinical.result import (
-    EvidenceLevel,
-    ExplicitNegative,
     Gate,
     GateOutcome,
     Laterality,
@@ -175,8 +173,8 @@ def _read(
 ) -> tuple[Reading, list[Gate]]:
     """Measure heart and opacities of a film that passed."""
     atlas = reference()[0]
-    child = checks.is_child(image.header) is True
-    opacities = find_opacities(seen.pixels, fields, atlas, symmetric=child)
+    same_age = checks.has_normals(image.header)
+    opacities = find_opacities(seen.pixels, fields, atlas, same_age=same_age)
     heart = measure_heart(seen.pixels, fields)
     allowed = checks.ratio_gate(image.header, fields)
     gates = [
@@ -213,7 +211,7 @@ def _output(
         gates=tuple(gates),
         findings=tuple(d.finding for d in drawn),
         measurements=_measurements(reading),
-        negatives=_negatives(drawn),
+        negatives=(),  # no size from which on opacities are found was measured
         summary=_summary(reading, gates, drawn),
         limitations=LIMITATIONS,
         segmentation=_segmentation(reading, drawn, turn),
@@ -282,35 +280,21 @@ def _overview(reading: Reading) -> KeyImage:
     )
 
 
-def _negatives(drawn: Sequence[Drawn]) -> tuple[ExplicitNegative, ...]:
-    if any(d.finding.code == words.OPACITY for d in drawn):
-        return ()
-    return (
-        ExplicitNegative(
-            code=words.OPACITY,
-            label=Text(zh="未标出明显致密影", en="No clear opacity was marked"),
-            detection_limit=Text(
-                zh=f"约肺野{100 * LEAST_SHARE:.0f}%及以上；小的、两侧对称的或心影后的病变会漏检",
-                en=f"From about {100 * LEAST_SHARE:.0f} % of a lung field; small ones, ones alike "
-                "on both sides and ones behind the heart are missed",
-            ),
-            evidence_level=EvidenceLevel.E1,
-        ),
-    )
-
-
 def _summary(reading: Reading, gates: Sequence[Gate], drawn: Sequence[Drawn]) -> Text:
     zh, en = ["已勾画双肺野。"], ["Both lung fields were outlined."]
     h = reading.heart
     if h is not None:
         zh.append(f"心胸比{h.ratio:.2f}（{h.low:.2f}-{h.high:.2f}）。")
         en.append(f"Cardiothoracic ratio {h.ratio:.2f} ({h.low:.2f} to {h.high:.2f}).")
+        if findings.unsure_normal(h):
+            zh.append(f"{findings.NOT_EXCLUDED.zh}。")
+            en.append(f"{findings.NOT_EXCLUDED.en}.")
     if drawn:
         zh.append("AI所见：" + "；".join(d.finding.label.zh for d in drawn) + "。")
         en.append("AI findings: " + "; ".join(d.finding.label.en for d in drawn) + ".")
     else:
-        zh.append("未标出异常区域。")
-        en.append("No region was marked.")
+        zh.append("未标出异常区域，不等于正常。")
+        en.append("No region was marked; that does not mean normal.")
     for gate in gates:
         if gate.outcome is not GateOutcome.PASSED:
             zh.append(f"注意：{gate.reason.zh}。")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality gates of chest-xray: what was checked and what the user can do."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +14,15 @@ from healthvision.clinical.study import SeriesHeader, SeriesImage
 from healthvision.plugins.applications.chest_xray.series import PICTURES, view_of
 
 CHILD_YEARS = 15
+YEARS_OF_NORMALS = range(1, 6)  # ages of the normal films
 LEAST_PIXELS = 128
 _LATERAL = frozenset({"LL", "RL", "LAT", "LATERAL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO"})
 _OBLIQUE_AXIS = frozenset({"XTABLE", "DECUB", "LDO", "RDO"})
-_SUPINE = ("supine", "bedside", "portable", "mobile", "icu", "卧", "床旁", "床边")
+_LYING = frozenset({"HFS", "FFS", "HFDR", "HFDL", "FFDR", "FFDL", "HFP", "FFP"})  # (0018,5100)
+_SUPINE = re.compile(
+    r"(?<![a-z])(supine|prone|decubitus|recumbent|lying|bedside|portable|mobile|[pnms]?icu)(?![a-z])"
+    "|卧|床旁|床边"
+)
 _CHEST = ("CHEST", "THORAX", "LUNG", "胸", "肺")
 
 
@@ -188,11 +194,32 @@ def is_child(header: SeriesHeader) -> bool | None:
     return None if age is None else age < CHILD_YEARS
 
 
+def has_normals(header: SeriesHeader) -> bool:
+    """Whether the patient is of an age of which there are normal films to compare with."""
+    return header.patient_age_years in YEARS_OF_NORMALS
+
+
+def _words_of(header: SeriesHeader) -> str:
+    keys = ("StudyDescription", "ProtocolName")
+    told = [header.description, *(str(header.extra.get(k, "")) for k in keys)]
+    return " ".join(told).lower()
+
+
+def _is_lying(header: SeriesHeader) -> bool:
+    """Whether Patient Position or the words of series, study or protocol say lying or bedside."""
+    position = str(header.extra.get("PatientPosition", "")).strip().upper()
+    return position in _LYING or bool(_SUPINE.search(f"{_words_of(header)} {position.lower()}"))
+
+
+def _says_ap(header: SeriesHeader) -> bool:
+    """Whether the words of series, study or protocol say AP and never PA."""
+    named = set(re.findall(r"(?<![a-z])(ap|pa)(?![a-z])", _words_of(header)))
+    return named == {"ap"}
+
+
 def ratio_gate(header: SeriesHeader, fields: LungFields) -> Gate:
     """Decide whether a cardiothoracic ratio may be given: adult, PA, not supine, whole chest."""
     view = view_of(header)
-    told = f"{header.description} {header.extra.get('StudyDescription', '')} "
-    told += f"{header.extra.get('ProtocolName', '')} {header.extra.get('PatientPosition', '')}"
     reason: tuple[str, str] | None = None
     remedy = ("需要站立后前位（PA）胸片", "An upright PA film is needed")
     if is_child(header):
@@ -203,8 +230,10 @@ def ratio_gate(header: SeriesHeader, fields: LungFields) -> Gate:
     elif view != "PA":
         reason = ("投照位置未知", "projection unknown")
         remedy = ("请注明投照位置（PA）", "State the projection (PA)")
-    elif any(word in told.lower() for word in _SUPINE):
-        reason = ("卧位或床旁片", "supine or bedside film")
+    elif _is_lying(header):
+        reason = ("卧位或床旁片", "a lying patient or a bedside film")
+    elif _says_ap(header):
+        reason = ("检查描述写明AP位，与投照位置标签不符", "the description says AP, the header PA")
     elif fields.edge > 0.08:
         reason = ("胸廓被截断", "the chest is cut off")
     if reason is not None:

@@ -25,15 +25,32 @@ from healthvision.clinical.result import (
 )
 from healthvision.clinical.study import KeyImage, SeriesImage
 from healthvision.clinical.volume import BoolArray
-from healthvision.plugins.applications.chest_xray import words
+from healthvision.plugins.applications.chest_xray import checks, words
 from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)  # of the picture's left and right, once upright
 RATIO_METHOD = "widest heart over widest inner chest, borders by shortest path"
-OPACITY_METHOD = "greys against normal films (children) and against the other lung"
+OPACITY_METHOD = "greys against the other lung and against normal films (children, 1-5 years)"
+LIMIT = 0.5  # of the ratio on PA films; ``cardiothoracic`` has its source
 MEASURED = Text(
     zh="这是测量值而非分类，误差见区间",
     en="This is a measurement and no classification; see its interval",
+)
+NOT_EXCLUDED = Text(
+    zh="区间上限超过0.50，不能排除心影增大",
+    en="The interval reaches above 0.50: an enlarged heart is not excluded",
+)
+BESIDE = Text(
+    zh="比对侧相应部位更致密，且高于正常片的平均值",
+    en="denser than the same place of the other lung and than the mean of normal films",
+)
+ALONE = Text(
+    zh="远比正常片致密（不论对侧如何）",
+    en="far denser than normal films, whatever the other lung looks like",
+)
+OTHER_AGE = Text(
+    zh="，本片患者年龄不在此范围或未知，比较仅供参考",
+    en="; this patient is of another age or of none stated, so they are a rough yardstick here",
 )
 NOT_CALIBRATED = Text(
     zh="没有带轮廓标注的致密影数据，不给出概率",
@@ -81,10 +98,21 @@ def _place(reading: Reading, region: Text, code: Code, side: Laterality | None) 
     )
 
 
+def unsure_normal(heart: Heart) -> bool:
+    """Whether the ratio is within the limit while its interval reaches above it."""
+    return round(heart.ratio, 3) <= LIMIT < round(heart.high, 3)
+
+
 def heart_measurements(reading: Reading, heart: Heart) -> tuple[Measurement, ...]:
     """Return the ratio with its interval; widths in mm only where the film is calibrated."""
     limits = (heart.low, heart.high)
-    out = [words.measurement("ctr", heart.ratio, "1", RATIO_METHOD, limits, digits=3)]
+    ratio = words.measurement("ctr", heart.ratio, "1", RATIO_METHOD, limits, digits=3)
+    if unsure_normal(heart):
+        label = Text(
+            zh=f"{ratio.label.zh}（{NOT_EXCLUDED.zh}）", en=f"{ratio.label.en} ({NOT_EXCLUDED.en})"
+        )
+        ratio = ratio.model_copy(update={"label": label})
+    out = [ratio]
     rows, columns = reading.image.volume.spacing[1:]
     if (rows, columns) != (1.0, 1.0):  # 1.0 stands for films without a pixel spacing
         mm = reading.frame.scale * columns
@@ -140,13 +168,30 @@ def _named(shares: np.ndarray) -> Text:
     return Text(zh="、".join(z.zh for z in zones), en=", ".join(z.en for z in zones))
 
 
+def _told_why(reading: Reading, mask: BoolArray) -> Text:
+    """Return by which comparison a mask was marked, and whom the normal films show."""
+    beside = bool((mask & reading.opacities.beside).any())
+    alone = bool((mask & ~reading.opacities.beside).any())
+    rules = [rule for rule, used in ((BESIDE, beside), (ALONE, alone)) if used]
+    zh, en = "，或".join(r.zh for r in rules), ", or ".join(r.en for r in rules)
+    known = checks.has_normals(reading.image.header)
+    other = Text(zh="", en="") if known else OTHER_AGE
+    return Text(
+        zh=f"标出处{zh}。正常片均为1-5岁儿童{other.zh}。原因未定（渗出、积液、不张、肿块、"
+        "软组织重叠或体位均可）。",
+        en=f"Marked places are {en}. The normal films are of children of 1 to 5 years{other.en}. "
+        "The cause is not determined (infiltrate, fluid, collapse, mass, overlying soft tissue "
+        "or position).",
+    )
+
+
 def opacity_finding(reading: Reading, side: int, segment: int) -> Drawn | None:
     """Return the opacity of one lung field; None where less than a zone's share is marked."""
     field = reading.fields.right_side if side else reading.fields.left_side
     mask = reading.opacities.marked & field
     shares = reading.opacities.shares[side]
     total = float(mask.sum() / max(1, field.sum()))
-    if total < LEAST_SHARE or float(shares.max()) < LEAST_SHARE:
+    if not reading.opacities.reported(field, side):
         return None
     where, laterality = _named(shares), SIDES[side]
     name = f"opacity-{laterality.value}"
@@ -176,13 +221,7 @@ def opacity_finding(reading: Reading, side: int, segment: int) -> Drawn | None:
         evidence_level=EvidenceLevel.E1,
         explanation=Explanation(
             method=OPACITY_METHOD,
-            text=Text(
-                zh="标出处比正常胸片及对侧相应部位更致密；原因未定（渗出、积液、不张、肿块、"
-                "软组织重叠或体位均可）。",
-                en="Marked places are denser than on normal films and than the same place of the "
-                "other lung; the cause is not determined (infiltrate, fluid, collapse, mass, "
-                "overlying soft tissue or position).",
-            ),
+            text=_told_why(reading, mask),
             overlay=OverlayRef(segment=segment, images=(f"key-{name}.png",)),
         ),
     )

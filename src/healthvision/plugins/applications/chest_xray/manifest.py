@@ -2,6 +2,7 @@
 """The manifest of chest-xray: what it takes and gives, and the evidence for it."""
 
 import json
+from typing import Any
 
 from healthvision.clinical.result import EvidenceLevel, Text
 from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Weights
@@ -11,12 +12,27 @@ VERSION = "1.0.0"
 
 LIMITATIONS = (
     Text(
-        zh="标出的“致密影”只表示比正常胸片与对侧更致密，不是疾病诊断，也不给出概率；小于肺野约4%、"
-        "两侧对称、位于心影后或膈下的病变会漏检。成人没有正常参考片，只比较左右两侧。",
-        en="An opacity is a place denser than on normal films and than the other side, no disease "
-        "and no probability. Below about 4 % of a lung field, alike on both sides, behind the "
-        "heart or below the diaphragm it is missed. For adults there are no normal reference "
-        "films: only the two sides are compared.",
+        zh="标出的“致密影”不是疾病诊断，也不给出概率；未见标记不等于正常，不存在已测定的检出限。"
+        "标记不足一侧肺野4%时不报告；位于心影后或膈下的病变会漏检。正常参考片均为1-5岁儿童：该年龄"
+        "与参考片及对侧比较；其他年龄或年龄未知者须比对侧明显更致密，且高于儿童参考片的平均值，"
+        "因此两侧对称的病变会漏检。",
+        en="An opacity is no disease and has no probability; no mark does not mean normal, and "
+        "there is no measured size from which on opacities are found. Marks below 4 % of a lung "
+        "field are not reported; behind the heart and below the diaphragm opacities are missed. "
+        "The normal films are all of children of 1 to 5 years. At that age a film is compared "
+        "with them and with its other lung. At other ages, or when none is stated, a place must "
+        "be far denser than in the other lung and above the mean of those children, so what is "
+        "alike on both sides is missed.",
+    ),
+    Text(
+        zh="致密影实测：1-5岁儿童，肺炎103例中标出73例，正常81例中误标12例；成人，COVID-19的13例中标出"
+        "0例，正常35例中误标0例（片源为推断，阈值取自同源另35例）；投影体模中半径36 mm的植入球8个"
+        "报告0个，52 mm的8个报告8个。成人多数致密影不会标出。",
+        en="Opacities as measured. Of 1 to 5 years: 73 of 103 children with pneumonia were marked, "
+        "and wrongly 12 of 81 normal children. Adults: 0 of 13 adults with COVID-19 were marked, "
+        "and wrongly 0 of 35 normal adults (origin of the films inferred; the threshold was "
+        "chosen on 35 others of the same source). On projected phantoms 0 of 8 planted balls of "
+        "36 mm radius were reported, 8 of 8 of 52 mm. Most opacities of adults are not marked.",
     ),
     Text(
         zh="肺野网络以1-5岁儿童及少量成人（多为COVID-19）胸片训练；成人验证例数很少，见证据记录。",
@@ -56,9 +72,14 @@ _SPEAKS_FOR = {
 }
 
 
+def _record() -> dict[str, Any]:
+    """Return what ``scripts/evaluate_chest_xray.py`` measured, and on which weights."""
+    found: dict[str, Any] = json.loads(network.read("evidence.json"))
+    return found
+
+
 def read_evidence() -> tuple[EvidenceRecord, ...]:
-    """Return the records of ``evidence.json``; ``scripts/evaluate_chest_xray.py`` writes it."""
-    record = json.loads(network.read("evidence.json"))
+    """Return the records of ``evidence.json``."""
     return tuple(
         EvidenceRecord(
             metric=f["metric"],
@@ -71,14 +92,15 @@ def read_evidence() -> tuple[EvidenceRecord, ...]:
             findings=next(v for k, v in _SPEAKS_FOR.items() if f["metric"].startswith(k)),
             command="python scripts/evaluate_chest_xray.py",
         )
-        for f in record["figures"]
+        for f in _record()["figures"]
     )
 
 
 def _weights(name: str) -> Weights:
+    """Return a file of the package with the digest of the one that was measured."""
     return Weights(
         path=f"healthvision/plugins/applications/chest_xray/{name}",
-        sha256=network.digest(name),
+        sha256=_record()["weights"][name],
         licence="Apache-2.0; learned from: masks v7labs covid-19-xray-dataset (CC BY 4.0), "
         "children Kermany, Zhang, Goldbaum 2018, Mendeley rscbjbr9sj (CC BY 4.0), adults "
         "ml-workgroup covid-19-image-repository, Hannover (CC BY 3.0) and case reports (CC BY 4.0)",
@@ -91,11 +113,11 @@ MANIFEST = Manifest(
     version=VERSION,
     title=Text(zh="胸部X线分析", en="Chest X-ray analysis"),
     description=Text(
-        zh="检查是否为正位胸片，勾画双肺野，测量心胸比（成人后前位），标出比预期及对侧更致密的区域"
-        "（不判断原因）。",
+        zh="检查是否为正位胸片，勾画双肺野，测量心胸比（成人后前位），标出一侧肺明显更致密的区域；"
+        "1-5岁儿童另与正常片比较（不判断原因）。",
         en="Checks that it is a frontal chest film, outlines both lung fields, measures the "
-        "cardiothoracic ratio (adults, PA), and marks places denser than expected and than the "
-        "other side without naming a cause.",
+        "cardiothoracic ratio (adults, PA), and marks places clearly denser than in the other "
+        "lung, in children of 1 to 5 years also than on normal films, without naming a cause.",
     ),
     accepts="(Modality in ['DX', 'CR', 'DR', 'RG'] && (BodyPartExamined == '' || "
     "BodyPartExamined.matches('(?i)chest|thorax|lung'))) || (Modality in ['OT', 'SC', 'XC'] && "

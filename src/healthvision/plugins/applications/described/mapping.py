@@ -11,6 +11,7 @@ from healthvision.clinical.volume import Array, BoolArray, Volume
 from healthvision.domains.modelhub.description import LabelSpec, SegmentationOutput
 from healthvision.plugins.applications.described.preparing import Fed
 
+_BY_THRESHOLD = ("sigmoid", "probability")  # classes may overlap
 _FEW = 8  # channels up to which each one is brought back by itself, for smoother borders
 
 
@@ -30,21 +31,51 @@ class Piece:
     score: float | None  # mean raw score inside
 
 
-def label_map(found: Array, fed: Fed, output: SegmentationOutput) -> Array:
-    """Return label numbers (1, 2, ... in the order described; 0 none), (z, y, x), uint8."""
-    shape = fed.oriented.volume.shape
-    labels = np.zeros(shape, np.uint8)
-    if output.activation == "labels":
-        values = np.rint(fed.back(found[0], 0)).astype(np.int64)
-        for number, spec in enumerate(output.labels, start=1):
-            labels[values == spec.channel] = number
-    elif output.activation in ("softmax", "argmax"):
-        winner = _winner(found, fed)
-        for number, spec in enumerate(output.labels, start=1):
-            labels[winner == spec.channel] = number
-    else:
-        for number, spec in enumerate(output.labels, start=1):
-            labels[fed.back(found[spec.channel], 1) >= spec.threshold] = number
+@dataclass(frozen=True, eq=False, slots=True)
+class Marked:
+    """What a network marked, on the axially ordered grid of the series (z, y, x).
+
+    ``labels``: uint8, the picture: numbers of the classes (1, 2, ... in the order described; 0
+    none), one for each voxel. ``counts``: voxels of each class by itself, by number; where classes
+    overlap (``shared`` voxels) a class has more of them than the picture shows.
+    """
+
+    labels: Array
+    counts: dict[int, int]
+    shared: int
+
+    def drawn(self, number: int) -> bool:
+        """Tell whether something of a class is to be seen in the picture."""
+        return bool((self.labels == number).any())
+
+
+def marked(found: Array, fed: Fed, output: SegmentationOutput) -> Marked:
+    """Return the picture of all classes and the size of each; the smaller class lies on top."""
+    if output.activation not in _BY_THRESHOLD:
+        labels = _exclusive(found, fed, output)
+        sizes = np.bincount(labels.ravel(), minlength=len(output.labels) + 1)
+        return Marked(labels, {n: int(sizes[n]) for n in range(1, len(output.labels) + 1)}, 0)
+    labels = np.zeros(fed.oriented.volume.shape, np.uint8)
+    several = np.zeros(labels.shape, np.bool_)
+    sizes = np.zeros(len(output.labels) + 1, np.int64)
+    for number, spec in enumerate(output.labels, start=1):
+        mask = fed.back(found[spec.channel], 1) >= spec.threshold
+        sizes[number] = mask.sum()
+        several |= mask & (labels > 0)
+        labels[mask & ((labels == 0) | (sizes[labels] >= sizes[number]))] = number
+    counts = {n: int(sizes[n]) for n in range(1, len(output.labels) + 1)}
+    return Marked(labels, counts, int(several.sum()))
+
+
+def _exclusive(found: Array, fed: Fed, output: SegmentationOutput) -> Array:
+    labels = np.zeros(fed.oriented.volume.shape, np.uint8)
+    values = (
+        np.rint(fed.back(found[0], 0)).astype(np.int64)
+        if output.activation == "labels"
+        else _winner(found, fed)
+    )
+    for number, spec in enumerate(output.labels, start=1):
+        labels[values == spec.channel] = number
     return labels
 
 
@@ -64,21 +95,25 @@ def _winner(found: Array, fed: Fed) -> Array:
 
 
 def pieces(
-    labels: Array, number: int, spec: LabelSpec, found: Array, fed: Fed, output: SegmentationOutput
+    on: Marked, number: int, spec: LabelSpec, found: Array, fed: Fed, output: SegmentationOutput
 ) -> list[Piece]:
-    """Return the connected pieces of one class, largest first, those of ``least_ml`` and more."""
-    marked, count = ndimage.label(labels == number, np.ones((3, 3, 3)))
+    """Return the connected pieces of one class, largest first, those of ``least_ml`` and more.
+
+    They are of the class by itself, also where another class lies over it in the picture.
+    """
+    alone = output.activation in _BY_THRESHOLD
+    scores = fed.back(found[spec.channel], 1) if alone or output.activation == "softmax" else None
+    mask = scores >= spec.threshold if alone and scores is not None else on.labels == number
+    parts, count = ndimage.label(mask, np.ones((3, 3, 3)))
     if count == 0:
         return []
-    sizes = np.bincount(marked.ravel())[1:]
-    boxes = ndimage.find_objects(marked)
+    sizes = np.bincount(parts.ravel())[1:]
+    boxes = ndimage.find_objects(parts)
     voxel_ml = fed.oriented.volume.voxel_ml
     order = [i for i in np.argsort(-sizes, kind="stable") if sizes[i] * voxel_ml >= output.least_ml]
-    probable = output.activation in ("softmax", "sigmoid", "probability")
-    scores = fed.back(found[spec.channel], 1) if probable and order else None
     return [
         _piece(
-            marked[boxes[i]] == i + 1,
+            parts[boxes[i]] == i + 1,
             boxes[i],
             fed.oriented.volume,
             None if scores is None else scores[boxes[i]],

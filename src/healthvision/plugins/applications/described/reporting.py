@@ -26,12 +26,18 @@ from healthvision.domains.modelhub.description import (
     RegressionOutput,
     SegmentationOutput,
 )
-from healthvision.domains.modelhub.manifests import level_of
+from healthvision.domains.modelhub.manifests import LEVEL
 from healthvision.plugins.applications.described import words
 from healthvision.plugins.applications.described.drawing import outlined
-from healthvision.plugins.applications.described.mapping import Piece, label_map, pieces
+from healthvision.plugins.applications.described.mapping import Marked, Piece, marked, pieces
 from healthvision.plugins.applications.described.preparing import Fed
 from healthvision.plugins.applications.described.words import both
+
+OVERLAP = both(
+    "类别有重叠：体积按各类别单独计算；叠加图每个体素仅显示一个类别（较小者在上）",
+    "classes overlap: amounts are of each class by itself, the overlay shows one class for each "
+    "voxel (the smaller one on top)",
+)
 
 
 @dataclass(slots=True)
@@ -56,25 +62,34 @@ class Reader:
     def segmentation(self, found: Array, fed: Fed, output: SegmentationOutput) -> Said:
         """Return the overlay, a volume for each structure, a finding for each piece."""
         said = Said()
-        labels = label_map(found, fed, output)
-        present = []
+        on = marked(found, fed, output)
+        drawn = []
         for number, spec in enumerate(output.labels, start=1):
-            count = int((labels == number).sum())
+            count = on.counts[number]
             if count == 0:
                 said.told.append(both(f"未标出{spec.label.zh}", f"{spec.label.en}: none marked"))
                 continue
-            present.append((number, spec))
-            self._amount(said, spec, count, labels.size, fed)
+            seen = on.drawn(number)
+            drawn += [(number, spec)] if seen else []
+            self._amount(said, spec, count, on.labels.size, fed)
             if spec.finding:
-                for i, piece in enumerate(pieces(labels, number, spec, found, fed, output), 1):
-                    self._piece(said, fed, number, spec, i, piece)
-        if present:
-            turned = fed.oriented.back(labels)
-            segments = tuple(_segment(number, spec) for number, spec in present)
-            said.segmentation = Segmentation(self.image.volume.like(turned), segments)
-            if not said.key_images:
-                said.key_images.append(self._overview(labels, fed, *present[0]))
+                for i, piece in enumerate(pieces(on, number, spec, found, fed, output), 1):
+                    self._piece(said, fed, number, spec, i, piece, seen)
+        if drawn:
+            self._picture(said, on, drawn, fed)
         return said
+
+    def _picture(
+        self, said: Said, on: Marked, drawn: list[tuple[int, LabelSpec]], fed: Fed
+    ) -> None:
+        turned = fed.oriented.back(on.labels)
+        segments = tuple(_segment(number, spec) for number, spec in drawn)
+        said.segmentation = Segmentation(self.image.volume.like(turned), segments)
+        if on.shared:
+            said.gates.append(words.gate("overlap", GateOutcome.WARNING, OVERLAP, on.shared))
+            said.told.append(OVERLAP)
+        if not said.key_images:
+            said.key_images.append(self._overview(on.labels, fed, *drawn[0]))
 
     def classification(self, found: Array, output: ClassificationOutput) -> Said:
         """Return the raw score of each class, and a finding for each one above its threshold."""
@@ -139,8 +154,9 @@ class Reader:
         said.told.append(both(f"{spec.label.zh} {ml:.4g} mL", f"{spec.label.en} {ml:.4g} mL"))
 
     def _piece(
-        self, said: Said, fed: Fed, number: int, spec: LabelSpec, index: int, piece: Piece
-    ) -> None:
+        self, said: Said, fed: Fed, number: int, spec: LabelSpec, index: int, piece: Piece,
+        drawn: bool,
+    ) -> None:  # fmt: skip
         name = f"class{number}-{index}"
         key = f"key-{name}"
         said.key_images.append(self._key(key, fed, spec, piece, name))
@@ -153,11 +169,11 @@ class Reader:
                 location=self._place(fed, piece, spec),
                 measurements=tuple(self._sizes(piece)),
                 confidence=words.no_confidence("mean over the piece"),
-                evidence_level=level_of(self.description),
+                evidence_level=LEVEL,
                 explanation=words.explanation(
                     both("轮廓见叠加图。", "The outline is in the overlay."),
                     "segmentation by a network",
-                    number,
+                    number if drawn else None,
                     (f"{key}.png",),
                 ),
             )
@@ -212,7 +228,7 @@ class Reader:
             ),
             measurements=(words.raw_score(score),),
             confidence=words.no_confidence(activation),
-            evidence_level=level_of(self.description),
+            evidence_level=LEVEL,
             explanation=words.explanation(why, "classification by a network", None, ()),
         )
 
