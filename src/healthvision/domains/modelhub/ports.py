@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Application port: what a plugin is and what it is given."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -98,6 +99,22 @@ class Context:
     infer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     """Ask an engine in the parent by name; values are JSON or arrays (numpy). Raises RuntimeError
     with a stable word: 'engine-not-found', 'timeout', 'answer-too-large', 'closed'."""
+
+
+@dataclass(slots=True)
+class Stages:
+    """Progress and seconds per stage of one run."""
+
+    context: Context
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def done(self, share: float, stage: str) -> None:
+        """Note that a stage is over; ``share``: of the whole run, 0..1."""
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._last, 3)
+        self._last = now
+        self.context.progress(share, stage)
 
 
 class Engine(Protocol):

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """brain-mri: from a study to brain, tissues, ventricles, asymmetry, spots, atypical regions."""
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +23,7 @@ from healthvision.clinical.study import (
     SeriesImage,
 )
 from healthvision.clinical.volume import BoolArray
-from healthvision.domains.modelhub.ports import Context, Manifest, StudyInput
+from healthvision.domains.modelhub.ports import Context, Manifest, Stages, StudyInput
 from healthvision.plugins.applications.brain_mri import checks, findings, words
 from healthvision.plugins.applications.brain_mri.drawing import COLOURS, full_size, key_image
 from healthvision.plugins.applications.brain_mri.findings import Drawn
@@ -34,22 +32,6 @@ from healthvision.plugins.applications.brain_mri.series import Choice, choose
 
 _VOLUME_ERROR = {"T1": 0.04, "T2": 0.06, "FLAIR": 0.10}  # shares, from phantoms, rounded up
 _MOST_REGIONS = 4
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Progress and seconds per stage of one run."""
-
-    context: Context
-    stages: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.monotonic)
-
-    def done(self, share: float, stage: str) -> None:
-        """Note that a stage is over."""
-        now = time.monotonic()
-        self.stages[stage] = round(now - self._last, 3)
-        self._last = now
-        self.context.progress(share, stage)
 
 
 class BrainMri:
@@ -66,7 +48,7 @@ class BrainMri:
 
     def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
         """Analyse the best head series of a study; abstains with a reason when it may not."""
-        clock = _Clock(context)
+        clock = Stages(context)
         wanted = context.parameters.get("series_uid")
         choice = choose(study, None if wanted is None else str(wanted))
         clock.done(0.1, "load")
@@ -78,7 +60,7 @@ class BrainMri:
         return _analyse(choice, choice.image, context, clock)
 
 
-def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: _Clock) -> ApplicationOutput:
+def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: Stages) -> ApplicationOutput:
     clock.done(1.0, "done")
     return ApplicationOutput(
         chosen=choice.chosen,
@@ -91,12 +73,12 @@ def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: _Clock) -> App
         segmentation=None,
         key_images=(),
         abstained=why,
-        stages_s=clock.stages,
+        stages_s=clock.seconds,
     )
 
 
 def _analyse(
-    choice: Choice, image: SeriesImage, context: Context, clock: _Clock
+    choice: Choice, image: SeriesImage, context: Context, clock: Stages
 ) -> ApplicationOutput:
     gates = [
         checks.slice_gate(image),
@@ -120,7 +102,7 @@ def _analyse(
     drawn = _draw(image, reading, _mark(context.parameters))
     output = _output(choice, image, reading, gates, drawn)
     clock.done(1.0, "outputs")
-    output.stages_s.update(clock.stages)
+    output.stages_s.update(clock.seconds)
     return output
 
 

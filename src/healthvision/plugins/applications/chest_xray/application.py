@@ -2,9 +2,8 @@
 """chest-xray: from a film to lung fields, heart and opacities."""
 
 import io
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -30,7 +29,7 @@ from healthvision.clinical.study import (
     SeriesImage,
 )
 from healthvision.clinical.volume import BoolArray
-from healthvision.domains.modelhub.ports import Context, Manifest, StudyInput
+from healthvision.domains.modelhub.ports import Context, Manifest, Stages, StudyInput
 from healthvision.plugins.applications.chest_xray import checks, findings, network, words
 from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
 from healthvision.plugins.applications.chest_xray.findings import Drawn, Reading
@@ -38,22 +37,6 @@ from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS, M
 from healthvision.plugins.applications.chest_xray.series import Choice, choose
 
 _COLOURS = ((255, 140, 0), (255, 60, 60))
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Progress and seconds per stage of one run."""
-
-    context: Context
-    stages: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.monotonic)
-
-    def done(self, share: float, stage: str) -> None:
-        """Note that a stage is over."""
-        now = time.monotonic()
-        self.stages[stage] = round(now - self._last, 3)
-        self._last = now
-        self.context.progress(share, stage)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,7 +97,7 @@ class ChestXray:
 
     def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
         """Analyse the frontal film of a study; abstains with a reason when it may not."""
-        clock = _Clock(context)
+        clock = Stages(context)
         choice = choose(study)
         clock.done(0.2, "load")
         if choice.image is None:
@@ -125,7 +108,7 @@ class ChestXray:
         return _analyse(choice, choice.image, clock)
 
 
-def _abstain(choice: Choice, gates: Sequence[Gate], why: Text, clock: _Clock) -> ApplicationOutput:
+def _abstain(choice: Choice, gates: Sequence[Gate], why: Text, clock: Stages) -> ApplicationOutput:
     clock.done(1.0, "done")
     return ApplicationOutput(
         chosen=choice.chosen,
@@ -138,11 +121,11 @@ def _abstain(choice: Choice, gates: Sequence[Gate], why: Text, clock: _Clock) ->
         segmentation=None,
         key_images=(),
         abstained=why,
-        stages_s=clock.stages,
+        stages_s=clock.seconds,
     )
 
 
-def _analyse(choice: Choice, image: SeriesImage, clock: _Clock) -> ApplicationOutput:
+def _analyse(choice: Choice, image: SeriesImage, clock: Stages) -> ApplicationOutput:
     turn = turn_of(str(image.header.extra.get("PatientOrientation", "")))
     gates = [
         checks.size_gate(image),
@@ -164,7 +147,7 @@ def _analyse(choice: Choice, image: SeriesImage, clock: _Clock) -> ApplicationOu
     clock.done(0.8, "heart and opacities")
     output = _output(choice, reading, gates, turn)
     clock.done(1.0, "outputs")
-    output.stages_s.update(clock.stages)
+    output.stages_s.update(clock.seconds)
     return output
 
 

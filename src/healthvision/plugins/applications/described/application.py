@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The application of a described model: gates, network, honest words."""
 
-import time
-from dataclasses import dataclass, field
-
 from healthvision.clinical.result import Gate, GateOutcome, Text
 from healthvision.clinical.study import ApplicationOutput, SeriesImage
 from healthvision.domains.modelhub.description import (
@@ -19,6 +16,7 @@ from healthvision.domains.modelhub.ports import (
     Manifest,
     Material,
     Network,
+    Stages,
     StudyInput,
 )
 from healthvision.kernel.plugins import imported
@@ -31,22 +29,6 @@ from healthvision.plugins.applications.described.choosing import Choice, choose,
 from healthvision.plugins.applications.described.preparing import TooLarge, answer, prepare
 from healthvision.plugins.applications.described.reporting import Reader, Said, summary
 from healthvision.plugins.applications.described.words import both, gate
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Progress and seconds per stage of one run."""
-
-    context: Context
-    stages: dict[str, float] = field(default_factory=dict)
-    last: float = field(default_factory=time.monotonic)
-
-    def done(self, share: float, stage: str) -> None:
-        """Note that a stage is over."""
-        now = time.monotonic()
-        self.stages[stage] = round(now - self.last, 3)
-        self.last = now
-        self.context.progress(share, stage)
 
 
 class Described:
@@ -70,7 +52,7 @@ class Described:
         Raises ServerUnavailable: a server that does not answer is no property of the images, the
         task fails and can be tried again.
         """
-        clock = _Clock(context)
+        clock = Stages(context)
         wanted = context.parameters.get("series_uid")
         choice = choose(study, self.description, None if wanted is None else str(wanted))
         clock.done(0.1, "load")
@@ -88,7 +70,7 @@ class Described:
         clock.done(1.0, "outputs")
         return self._output(choice, gates, said, clock)
 
-    def _read(self, image: SeriesImage, context: Context, clock: _Clock) -> Said:
+    def _read(self, image: SeriesImage, context: Context, clock: Stages) -> Said:
         description = self.description
         network = self._network(context)
         clock.done(0.2, "weights")
@@ -117,7 +99,7 @@ class Described:
         return opened(runner, self._material.read(file.weights), self.description.budget.threads)
 
     def _abstain(
-        self, choice: Choice, gates: list[Gate], why: Text, clock: _Clock
+        self, choice: Choice, gates: list[Gate], why: Text, clock: Stages
     ) -> ApplicationOutput:
         clock.done(1.0, "done")
         return ApplicationOutput(
@@ -131,11 +113,11 @@ class Described:
             segmentation=None,
             key_images=(),
             abstained=why,
-            stages_s=clock.stages,
+            stages_s=clock.seconds,
         )
 
     def _output(
-        self, choice: Choice, gates: list[Gate], said: Said, clock: _Clock
+        self, choice: Choice, gates: list[Gate], said: Said, clock: Stages
     ) -> ApplicationOutput:
         return ApplicationOutput(
             chosen=choice.chosen,
@@ -147,7 +129,7 @@ class Described:
             limitations=limitations_of(self.description),
             segmentation=said.segmentation,
             key_images=tuple(said.key_images),
-            stages_s=clock.stages,
+            stages_s=clock.seconds,
         )
 
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lung-ct: from a study to lungs, emphysema, nodules and masses."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,7 +34,7 @@ from healthvision.clinical.study import (
     SeriesImage,
 )
 from healthvision.clinical.volume import FloatArray
-from healthvision.domains.modelhub.ports import Context, Manifest, StudyInput
+from healthvision.domains.modelhub.ports import Context, Manifest, Stages, StudyInput
 from healthvision.plugins.applications.lung_ct import findings, words
 from healthvision.plugins.applications.lung_ct.evidence import EVIDENCE
 from healthvision.plugins.applications.lung_ct.findings import (
@@ -49,22 +47,6 @@ from healthvision.plugins.applications.lung_ct.manifest import manifest
 from healthvision.plugins.applications.lung_ct.series import Choice, choose
 
 _COLOURS = ((255, 140, 0), (255, 60, 60), (255, 215, 0), (220, 80, 220), (90, 220, 90))
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Progress and seconds per stage of one run."""
-
-    context: Context
-    stages: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.monotonic)
-
-    def done(self, share: float, stage: str) -> None:
-        """Note that a stage is over."""
-        now = time.monotonic()
-        self.stages[stage] = round(now - self._last, 3)
-        self._last = now
-        self.context.progress(share, stage)
 
 
 class LungCt:
@@ -81,7 +63,7 @@ class LungCt:
 
     def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
         """Analyse the best CT series of a study; abstains with a reason when it may not."""
-        clock = _Clock(context)
+        clock = Stages(context)
         choice = choose(study)
         clock.done(0.1, "load")
         if choice.image is None:
@@ -95,7 +77,7 @@ class LungCt:
         return _analyse(choice, choice.image, self._forest, clock)
 
 
-def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: _Clock) -> ApplicationOutput:
+def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: Stages) -> ApplicationOutput:
     clock.done(1.0, "done")
     return ApplicationOutput(
         chosen=choice.chosen,
@@ -108,7 +90,7 @@ def _abstain(choice: Choice, gates: list[Gate], why: Text, clock: _Clock) -> App
         segmentation=None,
         key_images=(),
         abstained=why,
-        stages_s=clock.stages,
+        stages_s=clock.seconds,
     )
 
 
@@ -130,7 +112,7 @@ def _slice_mm(image: SeriesImage) -> float:
 
 
 def _analyse(
-    choice: Choice, image: SeriesImage, forest: Forest, clock: _Clock
+    choice: Choice, image: SeriesImage, forest: Forest, clock: Stages
 ) -> ApplicationOutput:
     oriented = orient(image.volume)
     gates = [checks.hounsfield_gate(oriented.volume), *checks.geometry_gates(image.notes)]
@@ -185,7 +167,7 @@ def _analyse(
         limitations=manifest_limitations(),
         segmentation=segmentation,
         key_images=tuple(keys),
-        stages_s=clock.stages,
+        stages_s=clock.seconds,
         categories=() if overall is None else (overall,),
     )
 
