@@ -67,7 +67,7 @@ class Workstation:
             timeout=timeout_s,
             check=False,
         )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+        assert done.returncode == 0, (done.stdout + done.stderr)[-9000:]
 
 
 def store(url: str, key: str, files: list[bytes]) -> None:

@@ -12,11 +12,18 @@ async function open(...wish: Parameters<typeof newVisit>): Promise<Visit> {
   return made
 }
 
+/** What the page showed when a journey failed: without a picture it is all there is to go by. */
+async function seen(made: Visit): Promise<string> {
+  const text = await made.page.locator('body').ariaSnapshot({ timeout: 10_000 }).catch((e: unknown) => String(e))
+  return `${made.page.url()}\n${text.slice(0, 4000)}`
+}
+
 async function tell(name: string, error: unknown): Promise<void> {
   console.error(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   const folder = process.env.HV_E2E_SHOTS
   for (const [at, made] of visits.entries()) {
     console.error(made.troubles.slice(0, 10))
+    if (!made.page.isClosed()) console.error(await seen(made))
     if (folder && !made.page.isClosed()) await made.page.screenshot({ path: `${folder}/${name}-failed-${at}.png` })
   }
 }

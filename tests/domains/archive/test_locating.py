@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How hot reads find their rows: always by an index, whatever the archive holds."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection
@@ -11,7 +13,7 @@ from healthvision.domains.archive import service
 from healthvision.domains.archive.schemas import ArchiveQuery, InstanceRef, SearchLevel
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.kernel.db import Database
-from healthvision.kernel.hotread import reader_of
+from healthvision.kernel.hotread import THREADS, reader_of
 from healthvision.kernel.security import Actor
 from tests.domains.archive.conftest import Send
 from tests.factories.dicom import ct_series
@@ -48,12 +50,20 @@ async def plans(db: Database) -> AsyncIterator[list[str]]:
         for text in [t for t in texts if t.lstrip().startswith("SELECT")]:
             steps.extend(str(row[3]) for row in raw.execute(f"EXPLAIN QUERY PLAN {text}"))
 
-    reader = reader_of(db)
-    for _ in range(8):  # each thread has a connection
-        await reader.run(watch)
+    await _by_each_thread(db, watch)
     yield steps
-    for _ in range(8):
-        await reader.run(explain)
+    await _by_each_thread(db, explain)
+
+
+async def _by_each_thread(db: Database, work: Callable[[Connection], None]) -> None:
+    """Run work once in every thread of the reader: each has a connection of its own."""
+    meeting = Barrier(THREADS)
+
+    def one(connection: Connection) -> None:
+        meeting.wait(timeout=60)  # nobody takes a second turn before all had one
+        work(connection)
+
+    await asyncio.gather(*(reader_of(db).run(one) for _ in range(THREADS)))
 
 
 def scanned(steps: Sequence[str]) -> list[str]:
