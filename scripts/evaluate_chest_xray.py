@@ -5,7 +5,8 @@
 
 Films: ``data/cxr`` of HV_SHARED, fold 0 (patients whom the released network never saw). Phantom
 seeds 7000 and up; training used 5000-5059 and the heart's constants 6000-6007. An opacity counts
-where the application reports it; marks too small to be reported count as none.
+where the application reports it; marks too small to be reported count as none. The figures of the
+children's classifier come from ``evaluate_chest_xray_pneumonia.py``.
 """
 
 import csv
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from chest_xray_data import DATA, boxed, child_folds, fold_of
+from evaluate_chest_xray_pneumonia import records
 from PIL import Image
 from pydicom import dcmread
 
@@ -32,7 +34,7 @@ from healthvision.clinical.radiograph.lungs import LungFields
 from healthvision.clinical.radiograph.opacity import Atlas, Opacities, find_opacities
 from healthvision.clinical.result import GateOutcome
 from healthvision.clinical.statistics.agreement import wilson
-from healthvision.plugins.applications.chest_xray import network
+from healthvision.plugins.applications.chest_xray import network, pneumonia
 from healthvision.plugins.applications.chest_xray.application import (
     Seen,
     chest_gate,
@@ -244,9 +246,12 @@ def main() -> None:
         sys.stderr.write(f"{part.__name__}: {time.process_time() - start:.0f} s CPU\n")
     figures = [figure(k, v) for k, v in sorted(rows.items()) if not k.startswith("_")]
     figures.append(auc(rows["_share-normal"], rows["_share-pneumonia"]))
+    figures += records()
+    sys.stderr.write(f"children's classifier: {time.process_time() - start:.0f} s CPU\n")
     for f in figures:
         print(f["metric"], round(f["value"], 4), [round(f["low"], 4), round(f["high"], 4)], f["n"])
-    weights = {name: network.digest(name) for name in (network.WEIGHTS, network.REFERENCE)}
+    files = (network.WEIGHTS, network.REFERENCE, pneumonia.WEIGHTS, pneumonia.REFERENCE)
+    weights = {name: network.digest(name) for name in files}
     record = {"weights": weights, "figures": figures}
     PLACE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -16,7 +16,6 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import create_engine
 
-from healthvision.app.api import create_app
 from healthvision.app.assembly import register, started
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Base, Database, Session, sync_url
@@ -26,11 +25,12 @@ from healthvision.kernel.module import Module
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
 from tests.support.auth import HEADER, NoLimit, TableAuthenticator
+from tests.support.http_app import application
 from tests.support.postgres import postgres_bin, postgres_server
 from tests.support.queue import InPlaceQueue
 from tests.support.services import missing_service
 
-KEPT = ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS")
+KEPT = ("HV_SHARED", "HV_TEST_DATABASES", "HV_E2E_SHOTS", "HV_E2E_SLOWER")
 SLOW = ("tests/web/", "tests/journeys/")  # few and long: they begin first, small ones fill the end
 DATABASES = os.environ.get("HV_TEST_DATABASES", "sqlite,postgresql").split(",")
 
@@ -195,7 +195,7 @@ def stranger() -> Actor:
 @pytest.fixture
 def app(db: Database, modules: Sequence[Module]) -> FastAPI:
     """The HTTP application with the rooms' routers."""
-    return create_app(db, modules, routers=(), lifespan=None)
+    return application(db, modules)
 
 
 @pytest.fixture

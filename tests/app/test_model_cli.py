@@ -89,3 +89,11 @@ class TestModel:
             ("modelhub.model_added", "bright-own"),
             ("modelhub.model_retired", "bright-own"),
         ]
+
+
+class TestTemplate:
+    def test_is_listed_and_written(self, tmp_path: Path) -> None:
+        assert "torchxrayvision-14" in _said("template")
+        told = _said("template", "torchxrayvision-14", "--to", str(tmp_path / "x"))
+        assert "no weights" in told
+        assert "densenet121" in (tmp_path / "x" / "model.yaml").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Generator, Sequence
 import httpx
 import pytest
 from tests.support.auth import HEADER, TableAuthenticator
+from tests.support.http_app import application
 
-from healthvision.app.api import create_app
 from healthvision.client import AsyncClient
 from healthvision.client.auth import NoAuth
 from healthvision.client.effects import Call
@@ -48,7 +48,7 @@ async def server(
     async with db.transaction() as session:
         await ensure_default(session, actor)
     authenticator.actors["actor"] = actor
-    app = create_app(db, modules, routers=[router], lifespan=None)
+    app = application(db, modules, [router])
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with AsyncClient("http://test", TestActor(), transport=transport) as client:
         yield client

@@ -5,18 +5,23 @@ Every test of the whole API takes its seeds from here: the owner's call must rea
 stranger's the same call a 404. An operation that is not here fails those tests with its name.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 
+from healthvision.domains.modelhub.reading import read
+from healthvision.domains.modelhub.service import Shelf
 from healthvision.kernel.clock import now
 from tests.factories.dicom import ct_bytes, ct_series
 from tests.journeys.material import AUTHORIZE, PASSWORD, hidden, picture, related
 from tests.journeys.world import World
+from tests.support import own_models
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ list_roles list_permissions list_api_keys list_clients list_signing_keys
 openid_configuration oauth_authorization_server jwks list_events export_events
 access_log operation_log verify list_patients list_subscriptions list_channels
 list_notifications count_unread mark_all_read list_spaces list_studies get_limits
-list_uploads list_quarantine list_models get_analysis_limits list_tasks list_rules
+list_uploads list_quarantine list_models get_analysis_limits get_deadlines list_tasks list_rules
 list_rule_attributes list_batches search_results oauth_device_page list_called_aes
 list_remote_aes get_integrity get_my_preferences
 """
@@ -632,6 +637,32 @@ MAKERS["suspend_worklist_subscription"] = lambda w: _subscribed(
 MAKERS["get_model"] = lambda w: Call({"model_id": "lung-ct"})
 MAKERS["get_model_card"] = MAKERS["get_model"]
 MAKERS["change_model"] = lambda w: Call({"model_id": "lung-ct"}, json={"enabled": True})
+_PACKAGE = b"a package that is no zip is judged soon"
+_ANNOUNCED = {"size": len(_PACKAGE), "sha256": hashlib.sha256(_PACKAGE).hexdigest()}
+MAKERS["announce_model"] = lambda _w: Call(json=_ANNOUNCED)
+
+
+def _addition(w: World) -> dict[str, str]:
+    return {"addition_id": w.ask("POST", "/v1/models", json=_ANNOUNCED)["id"]}
+
+
+MAKERS["get_model_addition"] = lambda w: Call(_addition(w))
+MAKERS["put_model_package"] = lambda w: Call(
+    _addition(w), content=_PACKAGE, headers={"Content-Type": "application/zip"}
+)
+
+
+@_call("remove_model")
+def _own_model(w: World) -> Call:
+    """Add a model that fits no image, as the command line does."""
+    name = w.name()
+    folder = own_models.folder(w.platform.folder / name, id=name, accepts="Modality == 'XX'")
+    proposal = read(folder)
+    data = Path(w.platform.environment["HV_DATA_DIR"])
+    Shelf(data / "models").put(proposal.description, proposal.weights)
+    return Call({"model_id": name})
+
+
 MAKERS["create_task"] = lambda w: Call(
     json={"study_id": w.new_study(modality="CT")["id"], "application": "lung-ct"}
 )

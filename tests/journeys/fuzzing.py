@@ -32,6 +32,7 @@ CHECKS = [
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 Case = schemathesis.Case[Any]
 Cases = SearchStrategy[Case]
+schemathesis.serializer.alias("application/zip", "application/octet-stream")  # bytes as well
 
 
 class _TimeOver(BaseException):

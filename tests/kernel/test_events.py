@@ -10,7 +10,16 @@ from sqlalchemy import select
 
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database, Session
-from healthvision.kernel.events import Asked, Event, EventRow, publish
+from healthvision.kernel.events import (
+    SPREAD,
+    Asked,
+    Event,
+    EventRegistry,
+    EventRow,
+    publish,
+    spread,
+)
+from healthvision.kernel.jobs import Job, JobContext, JobRegistry
 from healthvision.kernel.module import Module
 from healthvision.kernel.security import Actor
 from tests.support.queue import InPlaceQueue
@@ -59,3 +68,21 @@ class TestPublish:
         assert sorted(heard) == told
         async with db.reading() as session:
             assert len((await session.scalars(select(EventRow))).all()) == 1
+
+
+class TestSpread:
+    async def test_a_worker_finds_out_who_listens_to_what_a_process_without_rooms_told(
+        self, db: Database, actor: Actor, queue: InPlaceQueue
+    ) -> None:
+        known = db.resources.get(EventRegistry)
+        db.resources.get(JobRegistry).jobs.setdefault(SPREAD, Job(SPREAD, spread))
+        db.resources.put(EventRegistry, EventRegistry(elsewhere=True))
+        async with db.transaction() as session:
+            event = Rung(org_id=actor.org_id, subject=new_id(), loud=False)
+            event_id = await publish(session, actor, event)
+        db.resources.put(EventRegistry, known)
+        assert [job.name for job in queue.waiting] == [SPREAD]
+        await queue.drain(db)
+        await spread(JobContext(db, "again", 2, "test"), {"event_id": str(event_id)})
+        await queue.drain(db)
+        assert heard == ["always"]

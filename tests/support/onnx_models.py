@@ -184,3 +184,32 @@ def outside(location: str) -> bytes:
     graph.tensors.append(outside_tensor("w", location, 4))
     graph.nodes.append(node("Identity", ["x"], ["y"]))
     return model(graph)
+
+
+def mixing(channels: int, seed: int = 0, *, winners: tuple[int, int] | None = None) -> bytes:
+    """A segmentation of so many channels: each a line through the voxel's value, by chance.
+
+    Of ``winners`` one wins where the value is well over zero, the other where it is well under.
+    """
+    dims = _map(3)
+    drawn = np.random.default_rng(seed).normal(size=(2, channels, 1, 1, 1, 1))
+    if winners is not None:
+        drawn[0, list(winners)] = 20 * np.array([1, -1]).reshape(2, 1, 1, 1, 1)
+    graph = Graph([value("x", dims)], [value("y", [1, channels, *dims[2:]])])
+    graph.tensors += [tensor("w", drawn[0].reshape(channels, 1, 1, 1, 1))]
+    graph.tensors += [tensor("b", drawn[1].reshape(channels))]
+    graph.nodes.append(node("Conv", ["x", "w", "b"], ["y"]))
+    return model(graph)
+
+
+def scores(channels: int, size: int, seed: int = 0) -> bytes:
+    """A classification into probabilities: a line through every pixel, by chance."""
+    drawn = np.random.default_rng(seed).normal(size=(size * size, channels)) / size**2
+    graph = Graph([value("x", [1, 1, size, size])], [value("y", [1, channels])])
+    graph.tensors += [tensor("w", drawn), tensor("flat", [1, size * size], INT64)]
+    graph.nodes += [
+        node("Reshape", ["x", "flat"], ["f"]),
+        node("MatMul", ["f", "w"], ["z"]),
+        node("Sigmoid", ["z"], ["y"]),
+    ]
+    return model(graph)

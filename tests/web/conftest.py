@@ -43,20 +43,21 @@ class Workstation:
     folder: Path
     process: Process
 
-    def browse(self, *journeys: str, timeout_s: float = 280, **more: str) -> None:
-        """Run journeys of web/e2e; AssertionError with what they told when one fails."""
-        shots = os.environ.get("HV_E2E_SHOTS", "")
-        environment = {
-            **os.environ,
+    def people_environment(self) -> dict[str, str]:
+        """Return what the browser's side must know: the address, and who may sign in."""
+        return {
             "HV_E2E_SERVER": self.url,
             "HV_E2E_DOCTOR": accounts.DOCTOR,
             "HV_E2E_DOCTOR_PASSWORD": self.people.doctor_password,
             "HV_E2E_ADMIN": accounts.ADMIN,
             "HV_E2E_ADMIN_PASSWORD": self.people.admin_password,
             "HV_E2E_KEY": self.people.doctor_key,
-            "HV_E2E_SHOTS": shots,
-            **more,
         }
+
+    def browse(self, *journeys: str, timeout_s: float = 280, **more: str) -> None:
+        """Run journeys of web/e2e; AssertionError with what they told when one fails."""
+        shots = os.environ.get("HV_E2E_SHOTS", "")
+        environment = {**os.environ, **self.people_environment(), "HV_E2E_SHOTS": shots, **more}
         command = [sys.executable, "scripts/web_build.py", "e2e", *journeys]
         done = subprocess.run(
             command,

@@ -42,3 +42,10 @@ class TestJourneys:
         self, workstation: Workstation
     ) -> None:
         workstation.browse("looks")
+
+    @pytest.mark.long
+    @pytest.mark.parametrize("language", ["zh-CN", "en"])
+    def test_every_corner_speaks_one_language(
+        self, workstation: Workstation, language: str
+    ) -> None:
+        workstation.browse("corners", HV_E2E_LANGUAGE=language)

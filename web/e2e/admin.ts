@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Administrator: a key is made, used and revoked; who opened a patient; verify; export; health.
 import assert from 'node:assert/strict'
-import { ADMIN, SERVER, shot, signIn } from './browser.ts'
+import { ADMIN, SERVER, shot, signIn, sure } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const journey: Journey = async (open) => {
@@ -15,8 +15,7 @@ const journey: Journey = async (open) => {
   assert.equal(me.status, 200)
   await page.getByRole('button', { name: '我已保存' }).click()
   const row = page.locator('.ant-table-row', { hasText: 'e2e' })
-  await row.getByRole('button', { name: '吊销' }).click()
-  await page.locator('.ant-popconfirm .ant-btn-primary').click()
+  await sure(page, row.getByRole('button', { name: '吊销' }))
   await row.getByText('已吊销').waitFor()
 
   await page.getByRole('menuitem', { name: '审计' }).click()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian's Chromium with software GL; notes every console error and every failed request.
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
 
 const FLAGS = [
   '--no-sandbox',
@@ -19,17 +19,29 @@ export interface Visit {
 
 export const SERVER = process.env.HV_E2E_SERVER ?? 'http://127.0.0.1:8080'
 
+/** How many times slower the page's processor is: brings out what only fails on a loaded machine. */
+const SLOWER = Number(process.env.HV_E2E_SLOWER ?? 1)
+
 let browser: Browser | undefined
 
 export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { width: 1440, height: 900 }): Promise<Visit> {
   browser ??= await chromium.launch({ executablePath: process.env.HV_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
-  const context = await browser.newContext({ viewport: size, locale: language, acceptDownloads: true })
+  const context = await browser.newContext({
+    viewport: size,
+    locale: language,
+    acceptDownloads: true,
+    reducedMotion: 'reduce', // a dialog that still grows on a slow machine moves its button away under a click
+  })
   await context.addInitScript((chosen) => {
     if (localStorage.getItem('hv-language')) return
     localStorage.setItem('hv-language', chosen)
     localStorage.setItem('hv-language-due', chosen) // as if chosen on the sign-in page: it becomes the person's
   }, language)
   const page = await context.newPage()
+  if (SLOWER > 1) {
+    const inside = await context.newCDPSession(page)
+    await inside.send('Emulation.setCPUThrottlingRate', { rate: SLOWER })
+  }
   page.setDefaultTimeout(90_000) // a loaded test machine is slow, not wrong
   const troubles: string[] = []
   page.on('console', (m) => {
@@ -69,6 +81,13 @@ export async function signIn(page: Page, { email, password }: Person, path = '/'
   await page.locator('#password').fill(password)
   await page.locator('button[type=submit]').click()
   await page.locator('.hv-bar').waitFor()
+}
+
+/** Press a button that asks whether one is sure, and say yes by keyboard: on a busy machine antd may put
+ * the question beside the screen (its left stays at -1000vw), where the mouse does not reach it. */
+export async function sure(page: Page, opener: Locator): Promise<void> {
+  await opener.click()
+  await page.locator('.ant-popconfirm:not(.ant-popover-hidden) .ant-btn-primary').last().press('Enter')
 }
 
 export async function end(): Promise<void> {

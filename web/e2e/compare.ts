@@ -2,30 +2,16 @@
 // Two studies of a patient side by side, scrolling together by their place in the patient; and axe on
 // the viewer, its dialogs, the reading screen and the patient screen in both languages.
 import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
-import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { DOCTOR, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 import { ready, tile, WAIT } from './viewer.ts'
+import { serious } from './words.ts'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const [NEWER = '', OLDER = ''] = (process.env.HV_E2E_STUDIES ?? '').split(',')
 
-interface Finding {
-  id: string
-  impact: string | null
-  nodes: { html: string }[]
-}
-
-async function serious(page: Page, where: string): Promise<string[]> {
-  await page.evaluate(AXE)
-  const found = await page.evaluate(async () => {
-    const run = (window as unknown as { axe: { run: () => Promise<{ violations: Finding[] }> } }).axe.run
-    return (await run()).violations
-  })
-  const bad = found.filter((f) => f.impact === 'serious' || f.impact === 'critical')
-  return bad.map((f) => `${where}: ${f.id} (${f.nodes.length}): ${f.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(' | ')}`)
+async function found(page: Page, where: string): Promise<string[]> {
+  return (await serious(page)).map((text) => `${where}: ${text}`)
 }
 
 async function compared(page: Page, patient: string): Promise<void> {
@@ -63,20 +49,20 @@ const journey: Journey = async (open) => {
     if (language === 'zh-CN') await linked(page)
     for (const tab of ['panel', 'overlays', 'measured', 'priors']) {
       await page.locator(`[data-tab=${tab}]`).click()
-      troubles.push(...(await serious(page, `viewer ${tab} ${language}`)))
+      troubles.push(...(await found(page, `viewer ${tab} ${language}`)))
     }
     await page.locator('[data-tool=help]').click()
     await page.getByRole('dialog').waitFor()
-    troubles.push(...(await serious(page, `keys ${language}`)))
+    troubles.push(...(await found(page, `keys ${language}`)))
     await shot(page, `compare-keys-${language}`)
     await page.goto(`${SERVER}/reading/${NEWER}`)
     await page.locator('main h1, main h2, [role=tab]').first().waitFor()
     await page.waitForLoadState('networkidle')
-    troubles.push(...(await serious(page, `reading ${language}`)))
+    troubles.push(...(await found(page, `reading ${language}`)))
     await shot(page, `compare-reading-${language}`)
     await page.goto(`${SERVER}/patients/${patient}`)
     await page.locator('[data-compare]').waitFor()
-    troubles.push(...(await serious(page, `patient ${language}`)))
+    troubles.push(...(await found(page, `patient ${language}`)))
   }
   assert.deepEqual(troubles, [])
 }

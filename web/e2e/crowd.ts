@@ -27,6 +27,28 @@ async function visit(page: Page, path: string): Promise<void> {
   await turn(page, '上一页')
 }
 
+const shown = (page: Page, count: number) =>
+  page.waitForFunction((n) => document.querySelectorAll('.ant-table-tbody > tr.ant-table-row').length === n, count)
+
+/** People are found by name and address, the text stays in the address, nobody found is told. */
+async function people(page: Page): Promise<void> {
+  const box = page.getByRole('searchbox', { name: '按姓名或邮箱查找' })
+  await box.fill('PERSON012 职员') // 0120 to 0129
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/q=PERSON012/)
+  await shown(page, 10)
+  await page.reload()
+  await shown(page, 10)
+  assert.equal(await box.inputValue(), 'PERSON012 职员', 'the search survives a reload')
+  await shot(page, 'crowd-people')
+  await box.fill('没有这个人')
+  await page.keyboard.press('Enter')
+  await page.getByText('没有符合的用户').waitFor()
+  await shot(page, 'crowd-nobody')
+  await page.getByRole('button', { name: '显示全部用户' }).click()
+  await full(page)
+}
+
 const journey: Journey = async (open) => {
   const { page } = await open('zh-CN')
   page.on('requestfinished', (request) => {
@@ -53,6 +75,7 @@ const journey: Journey = async (open) => {
   await shot(page, 'crowd-worklist')
 
   await visit(page, '/admin/users')
+  await people(page)
   await visit(page, '/admin/keys')
   await visit(page, '/admin/quarantine?state=all')
   await visit(page, '/admin/jobs?state=failed')
@@ -67,8 +90,12 @@ const journey: Journey = async (open) => {
   await visit(page, '/admin/audit')
   await page.getByRole('combobox', { name: '用户' }).click()
   await page.keyboard.type('职员 0987') // far beyond the first page of people
-  await page.locator('.ant-select-item-option', { hasText: '职员 0987' }).click()
+  const option = page.locator('.ant-select-item-option', { hasText: '职员 0987' })
+  await option.waitFor()
+  await shot(page, 'crowd-choice')
+  await option.click()
   await page.waitForURL(/user_id=/)
+  await page.locator('.hv-person-choice', { hasText: '职员 0987' }).waitFor() // its name, not its id
   await page.waitForFunction(() => [...document.querySelectorAll<HTMLElement>('.ant-table-tbody > tr.ant-table-row')].every((r) => r.innerText.includes('职员 0987')))
   assert.ok((await rows(page).count()) >= 10)
   await shot(page, 'crowd-audit')

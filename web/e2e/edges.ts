@@ -26,8 +26,9 @@ const journey: Journey = async (open) => {
 
   await page.getByRole('menuitem', { name: '管理' }).click()
   await page.getByRole('button', { name: '邀请用户' }).click()
-  await page.getByLabel('姓名').fill('王医生')
-  await page.getByLabel('邮箱').fill(`wang${Date.now()}@hospital.example`)
+  const invitation = page.getByRole('dialog', { name: '邀请用户' })
+  await invitation.getByLabel('姓名').fill('王医生')
+  await invitation.getByLabel('邮箱').fill(`wang${Date.now()}@hospital.example`)
   // the session ends while the invitation is on its way: no other call may be the one that meets it
   await page.route(
     (url) => url.pathname === '/v1/users',

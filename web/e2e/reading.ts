@@ -4,7 +4,7 @@
 // findings, else it abstained.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { ADMIN, DOCTOR, SERVER, expected, shot, signIn } from './browser.ts'
+import { ADMIN, DOCTOR, SERVER, expected, shot, signIn, sure } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const STUDY = process.env.HV_E2E_STUDY ?? ''
@@ -96,9 +96,7 @@ const journey: Journey = async (open) => {
   await signIn(second.page, ADMIN, '/?tab=review')
   await second.page.locator('.ant-table-row').first().waitFor()
   await second.page.goto(`${SERVER}/reading/${STUDY}`)
-  await second.page.getByRole('button', { name: '审核并签名' }).click()
-  await shot(second.page, 'reading-review-zh')
-  await second.page.locator('.ant-popconfirm').getByRole('button', { name: '审核并签名' }).click()
+  await sure(second.page, second.page.getByRole('button', { name: '审核并签名' }))
   await second.page.locator('.hv-signature').first().waitFor()
   await shot(second.page, 'reading-signed-zh')
   await second.page.getByRole('button', { name: '下载' }).last().click()

@@ -2,7 +2,7 @@
 // Sign in -> worklist: STAT first, filters in the address, no "normal" without a result, API drawer.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import type { Response } from 'playwright-core'
+import type { Page, Response } from 'playwright-core'
 import { DOCTOR, SERVER, expected, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
@@ -14,6 +14,24 @@ function still(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const kept = Object.entries(value as Json).filter(([name]) => !['server_time', 'seconds_left'].includes(name))
   return Object.fromEntries(kept.map(([name, inner]) => [name, still(inner)]))
+}
+
+/** The drawer's command for the write that the page just made works too, with a key. */
+async function writeByCurl(page: Page): Promise<void> {
+  await page.getByRole('button', { name: '查看本页的 API 调用' }).click()
+  await page.locator('.ant-drawer .ant-segmented-item', { hasText: 'curl' }).click()
+  const call = page.locator('.ant-collapse-item', { hasText: '/v1/batches' }).filter({ hasText: 'POST' })
+  await call.locator('.hv-call').first().click()
+  const command = call.locator('.hv-code pre').filter({ hasText: 'curl' }).first()
+  await command.waitFor()
+  const text = await command.innerText()
+  await shot(page, 'drawer-write-zh')
+  const printed = execFileSync('bash', ['-c', text], { env: { ...process.env, HV_API_KEY: process.env.HV_E2E_KEY ?? '' } })
+  const answer = JSON.parse(printed.toString()) as Json
+  const sent = /"studies":\[([^\]]*)\]/.exec(text)?.[1]?.split(',').length
+  assert.equal(answer.total, sent, printed.toString())
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
 }
 
 const journey: Journey = async (open) => {
@@ -57,6 +75,8 @@ const journey: Journey = async (open) => {
   await page.getByRole('dialog').waitFor({ state: 'detached' })
   // what came of it shows without a reload: no application fits six slices
   await page.locator('.ant-table-row').first().locator('.hv-ai', { hasText: /等待|分析|判断/ }).waitFor()
+
+  await writeByCurl(page)
 
   await page.getByRole('searchbox').first().fill('李')
   await page.keyboard.press('Enter')

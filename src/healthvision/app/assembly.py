@@ -15,6 +15,7 @@ def register(db: Database, modules: Sequence[Module]) -> None:
     """Fill the job and event registries of a database's resources from the rooms."""
     job_registry, event_registry = jobs.JobRegistry(), events.EventRegistry()
     job_registry.add(jobs.Job(events.DELIVER, events.deliver, attempts=12))
+    job_registry.add(jobs.Job(events.SPREAD, events.spread, attempts=12))
     for module in modules:
         for job in module.jobs:
             job_registry.add(job)

@@ -10,6 +10,7 @@ import redis.asyncio as redis_client
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthvision.app import checks, schema
+from healthvision.app.browser_uploads import check_browser_uploads
 from healthvision.app.checks import Check
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
@@ -147,7 +148,11 @@ async def _workers(db: Database) -> Check:
 
 PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (*checks.PLAIN, _applications)
 WITH_CORE: tuple[Callable[[CoreSettings], Awaitable[Check]], ...] = (_database, _redis)
-WITH_DATABASE: tuple[Callable[[Database], Awaitable[Check]], ...] = (_object_store, _workers)
+WITH_DATABASE: tuple[Callable[[Database], Awaitable[Check]], ...] = (
+    _object_store,
+    check_browser_uploads,
+    _workers,
+)
 
 
 async def examine() -> list[Check]:

@@ -5,19 +5,15 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import UUID
 
 from healthvision.app import schema
 from healthvision.app.modules import MODULES
 from healthvision.app.process import open_process
-from healthvision.domains.audit import service as audit
-from healthvision.domains.identity import service as identity
-from healthvision.domains.modelhub import adding
+from healthvision.domains.modelhub import acts, adding
 from healthvision.domains.modelhub.adding import Trial
 from healthvision.domains.modelhub.service import Shelf, Stored
 from healthvision.domains.modelhub.shelf import Entry
 from healthvision.kernel.db import DatabaseUnavailable, Session
-from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
 
 
@@ -29,18 +25,7 @@ async def add(core: CoreSettings, shelf: Shelf, path: Path) -> tuple[Stored, Tri
     _check_log(core)
     proposal, trial = adding.check(path)
     staged = shelf.stage(proposal.description, proposal.weights)
-    entry = staged.entry
-    served = bool(shelf.active(entry.id, entry.version))
-    stored: Stored | None = None
-    try:
-        async with _log(core) as session:
-            await _note(session, "modelhub.model_added", [entry])
-            stored = shelf.publish(staged)
-    except BaseException:
-        if stored is not None and not served:
-            shelf.bring_back([entry], "retired")
-        raise
-    return stored, trial
+    return await acts.serve(lambda: _log(core), shelf, staged, _who()), trial
 
 
 async def remove(
@@ -51,18 +36,11 @@ async def remove(
     The log comes first: when it cannot be written, the model stays in use.
     """
     _check_log(core)
-    gone = adding.in_use(shelf, model_id, version)
-    retired: list[Entry] = []
-    try:
-        async with _log(core) as session:
-            await _note(session, "modelhub.model_retired", gone)
-            for entry in gone:
-                retired += shelf.retire(entry.id, entry.version)
-    except BaseException:
-        if retired:
-            shelf.bring_back(retired, "active")
-        raise
-    return retired
+    return await acts.retire(lambda: _log(core), shelf, model_id, version, _who())
+
+
+def _who() -> str:
+    return f"uid {os.getuid()}"
 
 
 def _check_log(core: CoreSettings) -> None:
@@ -85,27 +63,3 @@ async def _log(core: CoreSettings) -> AsyncIterator[Session]:
     """Yield a session for the log, in one transaction."""
     async with open_process(core, MODULES, make_key=False) as db, db.transaction() as session:
         yield session
-
-
-async def _note(session: Session, action: str, entries: list[Entry]) -> None:
-    """Write the act into the log of every organisation; refuse when there is none."""
-    rights = frozenset({"installation:admin"})
-    someone = Actor(org_id=UUID(int=0), id="system", kind="system", permissions=rights)
-    cursor, noted = None, 0
-    while True:
-        page = await identity.list_organisations(session, someone, cursor=cursor, limit=200)
-        for organisation in page.items:
-            actor = Actor.system(organisation.id, on_behalf_of=f"uid {os.getuid()}")
-            for entry in entries:
-                detail = {"version": entry.version, "description_sha256": entry.sha256}
-                await audit.record(session, actor, action, entry.id, kind="model", detail=detail)
-                noted += 1
-        cursor = page.next
-        if cursor is None:
-            break
-    if not noted:
-        raise DatabaseUnavailable(
-            "there is no organisation, so this could not be noted in a log: run healthvision "
-            "user bootstrap first"
-        )
-    await session.flush()

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from healthvision.app import model_acts
-from healthvision.domains.modelhub import adding
+from healthvision.domains.modelhub import adding, templates
 from healthvision.domains.modelhub.adding import Trial
 from healthvision.domains.modelhub.description import ModelDescription
 from healthvision.domains.modelhub.manifests import manifest_of
@@ -24,7 +24,8 @@ from healthvision.kernel.settings import CoreSettings
 from healthvision.kernel.telemetry import configure_logging
 
 model_cli = typer.Typer(
-    help="Own models: add, check, list, remove. docs/own-model.md says how.", no_args_is_help=True
+    help="Own models: add, check, list, remove, template. docs/own-model.md says how.",
+    no_args_is_help=True,
 )
 out = Console(highlight=False)
 Given = Annotated[
@@ -97,6 +98,24 @@ def remove(
     """Take an added model out of use. Its results and its files stay."""
     for entry in asyncio.run(model_acts.remove(CoreSettings(), _shelf(), model_id, version)):
         out.print(f"retired: {escape(entry.id)} {escape(entry.version)}; its results stay")
+
+
+@model_cli.command("template")
+def template(
+    name: Annotated[str, typer.Argument(help="Name of a template; 'list' tells all.")] = "list",
+    to: Annotated[Path, typer.Option("--to", help="Folder that gets the model.yaml.")] = Path(),
+) -> None:
+    """Write a description of a well-known network, to be completed with your own weights."""
+    if name == "list":
+        for known in templates.names():
+            out.print(known)
+        return
+    target = templates.write(name, to)
+    out.print(
+        f"written: {escape(str(target))}. It says how the weights are brought and under which "
+        "licence; no weights are part of this program.",
+        soft_wrap=True,
+    )
 
 
 def _tell(description: ModelDescription, trial: Trial) -> None:

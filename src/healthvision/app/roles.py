@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from healthvision.app import placement, schema, tuning
+from healthvision.app import placement, schema, supervise, tuning
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
 from healthvision.app.system import router as system_router
+from healthvision.domains.archive.upkeep import UPKEEP
 from healthvision.interfaces.dimse.door import bind_port, open_door
 from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.interfaces.web.pages import pages_router
@@ -49,7 +50,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def new_worker(core: CoreSettings) -> Worker:
-    """Return a worker of all queues; call ``start()``."""
+    """Return a worker of all queues; call ``start()``, and keep ``beside_worker`` open."""
 
     @asynccontextmanager
     async def open_database() -> AsyncIterator[Database]:
@@ -57,7 +58,12 @@ def new_worker(core: CoreSettings) -> Worker:
             await placement.check(db)
             yield db
 
-    return Worker(core, open_database)
+    return Worker(core, open_database, elsewhere=(UPKEEP,) if core.upkeep_process else ())
+
+
+def beside_worker(core: CoreSettings) -> AbstractContextManager[None]:
+    """Return the context in which what belongs to a started worker runs: the upkeep process."""
+    return supervise.beside([supervise.upkeep_child()] if core.upkeep_process else [])
 
 
 async def serve_api(
@@ -147,7 +153,7 @@ def run_worker(core: CoreSettings) -> None:
     tuning.after_start()
     UP.labels("worker").set(1)
     _log.info("worker started", worker=worker.worker_id)
-    with metrics_listener(core.metrics_port):
+    with metrics_listener(core.metrics_port), beside_worker(core):
         while not stop.wait(1.0):
             worker.check()
     worker.stop()
@@ -200,7 +206,8 @@ def run_all(core: CoreSettings, on_ready: Callable[[], Any] | None = None) -> No
     worker = new_worker(core)
     worker.start()
     try:
-        uvloop.run(serve_api(core, listener, on_ready, dicom))
+        with beside_worker(core):
+            uvloop.run(serve_api(core, listener, on_ready, dicom))
     finally:
         worker.stop()
 

@@ -14,6 +14,7 @@ from healthvision.kernel.allocation import keep_freed_memory
 
 BAD_SETTINGS = 78  # the same as in app/supervise.py; EX_CONFIG of sysexits.h
 COMMANDS = "healthvision.app.cli"
+UPKEEP = "healthvision.app.upkeep"  # a process that stays small: it loads no other command
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     keep_freed_memory()
     tuning.load_later()
     try:
-        commands = importlib.import_module(COMMANDS)
+        commands = importlib.import_module(UPKEEP if words[:2] == ["run", "upkeep"] else COMMANDS)
     except ValidationError as error:  # a wrong value that a room reads while it is loaded
         lines = configuration.explain(error)
         if lines is None:

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``healthvision up`` with several processes: one child per role, restarted when it dies.
+"""Children that are started again when they die: each role, or what stands beside a worker.
 
 One Python process uses one core, so that a busy worker would slow the API down. The children
 write to the same standard output and error as we do: one stream of log lines.
 """
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from healthvision.kernel.clock import monotonic
-from healthvision.kernel.telemetry import logger
+from healthvision.kernel.telemetry import UP, logger
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
@@ -32,6 +34,12 @@ def command_of(role: str) -> list[str]:
     return [sys.executable, "-m", "healthvision", "run", role]
 
 
+def upkeep_child() -> "Child":
+    """Return the child that keeps the archive in order; it ends by itself when we are killed."""
+    command = [*command_of("upkeep"), "--parent", str(os.getpid())]
+    return Child("upkeep", command, own_session=False)
+
+
 def _die_with_parent() -> None:
     """Have the kernel end the child when we are killed; runs between fork and exec."""
     if hasattr(_libc, "prctl"):
@@ -40,21 +48,30 @@ def _die_with_parent() -> None:
 
 @dataclass(slots=True)
 class Child:
-    """One role as a process; ``start`` again after it ended."""
+    """One role as a process; ``start`` again after it ended.
+
+    ``own_session``: Ctrl+C reaches it through us alone. A child without one sees to that, and to
+    its end with ours, by itself: then nothing of ours runs between fork and exec, which would be
+    wrong in a process with threads.
+    """
 
     role: str
     command: Sequence[str]
+    own_session: bool = True
     process: "subprocess.Popen[bytes] | None" = None
     begun: float = 0.0
     deaths: int = 0
     again_at: float = 0.0
 
     def start(self) -> None:
-        """Start the process in a session of its own: Ctrl+C reaches it through us alone."""
+        """Start the process."""
         self.begun = monotonic()
-        self.process = subprocess.Popen(
-            self.command, start_new_session=True, preexec_fn=_die_with_parent
-        )
+        if self.own_session:
+            self.process = subprocess.Popen(
+                self.command, start_new_session=True, preexec_fn=_die_with_parent
+            )
+        else:
+            self.process = subprocess.Popen(self.command)
 
     def look(self) -> int | None:
         """Take note of the child's end; returns its exit code when it ended just now."""
@@ -71,9 +88,13 @@ class Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps children alive until it is told to stop."""
+    """Keeps children alive until it is told to stop.
+
+    ``ends_on_bad_settings``: a child that ends for wrong settings ends all.
+    """
 
     children: list[Child]
+    ends_on_bad_settings: bool = True
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> int:
@@ -91,13 +112,14 @@ class Supervisor:
     def _look_after(self) -> int:
         for child in self.children:
             ended = child.look()
-            if ended == BAD_SETTINGS:
+            if ended == BAD_SETTINGS and self.ends_on_bad_settings:
                 return ended
             if ended is not None:
                 wait = max(0.0, child.again_at - monotonic())
                 _log.warning("a role ended", role=child.role, code=ended, restart_in_s=wait)
             if child.process is None and monotonic() >= child.again_at:
                 child.start()
+            UP.labels(child.role).set(child.process is not None)
         return 0
 
     def end(self) -> None:
@@ -112,6 +134,19 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def beside(children: Sequence[Child]) -> Iterator[None]:
+    """Keep children alive, watched by a thread, as long as the block runs; then end them."""
+    supervisor = Supervisor(list(children), ends_on_bad_settings=False)
+    thread = threading.Thread(target=supervisor.run, name="hv-beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        supervisor.stopping.set()
+        thread.join()
 
 
 def run(roles: Sequence[str], on_start: Callable[[], None] | None = None) -> int:

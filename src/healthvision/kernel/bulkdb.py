@@ -6,6 +6,8 @@ are atomic and in order but not yet durable (SQLite synchronous=NORMAL in WAL mo
 synchronous_commit=off). Everybody else uses ``kernel.db``.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +16,14 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import READ_ONLY, sync_url, trouble_of
+from healthvision.kernel.rightofway import ASK_S, RightOfWay, right_of_way
 from healthvision.kernel.statements import Statement
 
 _RACES = ("40001", "40P01", "23505")  # serialization, deadlock, unique
 PATIENCE_MS = 10_000
+SOON_S = 5.0
 _INSERTS: dict[tuple[str, Table], Statement] = {}
 
 
@@ -150,7 +155,41 @@ def _configure_sqlite(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    way = right_of_way(str(engine.url))
+
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        read_only = connection.get_execution_options().get(READ_ONLY, False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get(READ_ONLY, False):
+            connection.exec_driver_sql("BEGIN")
+        elif not _begun_soon(connection, way):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begun_soon(connection: Connection, way: RightOfWay) -> bool:
+    """Begin to write as soon as whoever writes has ended; False: not within ``SOON_S``, or broken.
+
+    SQLite itself would ask again after pauses of up to a tenth of a second.
+    """
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        if _begun(driver):
+            return True
+        end = monotonic() + SOON_S
+        with way.wanted():
+            while monotonic() < end:
+                time.sleep(ASK_S)
+                if _begun(driver):
+                    return True
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+
+
+def _begun(driver: Any) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:  # what it is else, a further attempt tells
+        return False
+    return True

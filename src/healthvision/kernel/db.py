@@ -28,10 +28,18 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.util import await_only
 
-from healthvision.kernel.clock import new_id, now
+from healthvision.kernel.clock import monotonic, new_id, now
 from healthvision.kernel.errors import Busy, OutOfSpace, Problem
 from healthvision.kernel.resources import Resources
+from healthvision.kernel.rightofway import (
+    LONGEST_S,
+    LOOK_S,
+    RightOfWay,
+    Turns,
+    right_of_way,
+)
 
 Session = AsyncSession
 T = TypeVar("T")
@@ -127,8 +135,8 @@ def prepare_sqlite(url: str) -> None:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
 
 
-def _configure_sqlite(engine: AsyncEngine) -> None:
-    sync = engine.sync_engine
+def _configure_sqlite(engine: AsyncEngine, *, durable: bool) -> None:
+    sync, way = engine.sync_engine, right_of_way(str(engine.url))
 
     @event.listens_for(sync, "connect")
     def on_connect(connection: Any, _record: object) -> None:
@@ -137,7 +145,7 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         for pragma in (
             "busy_timeout=30000",
             "journal_mode=WAL",
-            "synchronous=FULL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -146,7 +154,15 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(sync, "begin")
     def on_begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get(READ_ONLY, False)
+        if not read_only and way.is_wanted():
+            await_only(_let_pass(way))
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+async def _let_pass(way: RightOfWay) -> None:
+    end = monotonic() + LONGEST_S
+    while way.is_wanted() and monotonic() < end:
+        await asyncio.sleep(LOOK_S)
 
 
 class Database:
@@ -165,9 +181,11 @@ class Database:
         self.engine = self._new_engine(pool_size)
         self._read_engine = self.engine.execution_options(**{READ_ONLY: True})
         self._reserve = self._new_engine(1)
+        self._relaxed = self._new_engine(2, durable=False)
         self._closers: list[Callable[[], None]] = []
+        self.turns = Turns(url)
 
-    def _new_engine(self, pool_size: int) -> AsyncEngine:
+    def _new_engine(self, pool_size: int, *, durable: bool = True) -> AsyncEngine:
         options: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": pool_size,
@@ -175,21 +193,28 @@ class Database:
         }
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
+            if not durable:
+                server = {"synchronous_commit": "off"}
+                options["connect_args"] = {"server_settings": server}
         engine = create_async_engine(async_url(self.url), **options)
         if self.is_sqlite:
-            _configure_sqlite(engine)
+            _configure_sqlite(engine, durable=durable)
         return engine
 
     @asynccontextmanager
-    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Session]:
+    async def transaction(
+        self, *, reserved: bool = False, durable: bool = True
+    ) -> AsyncIterator[Session]:
         """Open a writing session; commits at the end of the block, rolls back on any error.
 
         ``reserved``: on a connection kept for work that others wait for while they hold
         connections themselves (the audit writer); else all could wait for each other.
+        ``durable``: else a power cut may undo it, with all that was committed later and nothing
+        before; on SQLite it does not keep the other writers waiting for the disk.
         Raises OutOfSpace when the database's disk is full, DatabaseUnavailable when the database
         does not answer or stays locked.
         """
-        engine = self._reserve if reserved else self.engine
+        engine = self._reserve if reserved else self.engine if durable else self._relaxed
         session = AsyncSession(engine, expire_on_commit=False)
         session.info["resources"] = self.resources
         try:
@@ -232,6 +257,7 @@ class Database:
         self._closers.clear()
         await self.engine.dispose()
         await self._reserve.dispose()
+        await self._relaxed.dispose()
 
 
 async def _rolled_back(session: Session) -> None:

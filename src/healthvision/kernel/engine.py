@@ -3,9 +3,12 @@
 
 Rules learnt by measurement: JSON serializer (the default is pickle), a pinned application
 version (else an edit strands queued jobs), WAL on SQLite, one workflow for every kind of job.
+On SQLite the engine's own notes (taken, done) do not wait for the disk: a power cut may undo the
+last of them, and then a job runs again. Jobs themselves are as durable as the act that enqueued.
 """
 
 import threading
+import time
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
@@ -13,8 +16,10 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session as SyncSession
 
 from healthvision.kernel import wakeup
+from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Session, prepare_sqlite, sync_url
 from healthvision.kernel.jobs import DEFAULT_QUEUE, Enqueued
+from healthvision.kernel.rightofway import LONGEST_S, LOOK_S, right_of_way
 
 APPLICATION = "healthvision"
 ENGINE_VERSION = "1"  # pinned by hand: raise only when queued jobs of before cannot run any more
@@ -46,11 +51,16 @@ def sync_engine(url: str, *, pool_size: int = 5) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
+
+    way = right_of_way(url)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
+        end = monotonic() + LONGEST_S
+        while way.is_wanted() and monotonic() < end:
+            time.sleep(LOOK_S)
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

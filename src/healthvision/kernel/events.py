@@ -19,6 +19,7 @@ from healthvision.kernel.resources import Resources
 from healthvision.kernel.security import Actor
 
 DELIVER = "kernel.deliver_event"
+SPREAD = "kernel.spread_event"
 E = TypeVar("E", bound="Event")
 
 
@@ -36,12 +37,16 @@ class Event:
 
 def known_topics() -> frozenset[str]:
     """Return the topics of all events of the modules that are loaded."""
-    found, stack = set(), list(Event.__subclasses__())
+    return frozenset(_kinds())
+
+
+def _kinds() -> dict[str, type[Event]]:
+    found, stack = {}, list(Event.__subclasses__())
     while stack:
         kind = stack.pop()
-        found.add(kind.topic)
+        found[kind.topic] = kind
         stack.extend(kind.__subclasses__())
-    return frozenset(found - {""})
+    return {topic: kind for topic, kind in found.items() if topic}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,14 @@ class _Subscriber:
 
 
 class EventRegistry:
-    """Who listens to what; filled by ``app/`` from each ``module.py``."""
+    """Who listens to what; filled by ``app/`` from each ``module.py``.
 
-    def __init__(self) -> None:
+    ``elsewhere``: this process does not have the rooms that listen; a job of a worker, which has
+    them, finds out who does (``spread``).
+    """
+
+    def __init__(self, *, elsewhere: bool = False) -> None:
+        self.elsewhere = elsewhere
         self._subscribers: dict[str, _Subscriber] = {}
 
     def add(self, room: str, subscriptions: Subscriptions) -> None:
@@ -145,6 +155,14 @@ async def publish(session: Session, actor: Actor, event: Event) -> UUID:
     row = EventRow(**_row_values(actor, event))
     session.add(row)
     await session.flush()
+    if resources_of(session).get(EventRegistry).elsewhere:
+        await jobs.enqueue(session, SPREAD, {"event_id": str(row.id)}, job_id=f"{row.id}:spread")
+    else:
+        await _enqueue_deliveries(session, row.id, event)
+    return row.id
+
+
+async def _enqueue_deliveries(session: Session, event_id: UUID, event: Event) -> None:
     registry = resources_of(session).get(EventRegistry)
     for name in registry.matching(event.topic):
         subscriber = registry.find(name)
@@ -155,10 +173,21 @@ async def publish(session: Session, actor: Actor, event: Event) -> UUID:
         await jobs.enqueue(
             session,
             DELIVER,
-            {"event_id": str(row.id), "handler": name},
-            job_id=f"{row.id}:{name}",
+            {"event_id": str(event_id), "handler": name},
+            job_id=f"{event_id}:{name}",
         )
-    return row.id
+
+
+async def spread(context: "jobs.JobContext", payload: Mapping[str, Any]) -> None:
+    """Enqueue the deliveries of an event whose publisher did not know who listens.
+
+    Safe to run twice: a delivery's job has one id.
+    """
+    async with context.db.transaction() as session:
+        row = await session.scalar(select(EventRow).where(EventRow.id == UUID(payload["event_id"])))
+        kind = None if row is None else _kinds().get(row.topic)
+        if row is not None and kind is not None:
+            await _enqueue_deliveries(session, row.id, _rebuild(kind, row))
 
 
 def publish_on(connection: Connection, resources: Resources, actor: Actor, event: Event) -> UUID:
@@ -205,7 +234,7 @@ def _rebuild(kind: type[E], row: EventRow) -> E:
 
 async def deliver(context: "jobs.JobContext", payload: Mapping[str, Any]) -> None:
     """Run one handler on one event in one transaction; a second delivery does nothing."""
-    async with context.db.transaction() as session:
+    async with context.db.turns.turn(), context.db.transaction() as session:
         row = await session.scalar(select(EventRow).where(EventRow.id == UUID(payload["event_id"])))
         subscriber = context.db.resources.get(EventRegistry).find(payload["handler"])
         if row is None or subscriber is None:

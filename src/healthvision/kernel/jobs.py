@@ -17,6 +17,7 @@ from healthvision.kernel.db import Database, Session, resources_of
 from healthvision.kernel.resources import Resources
 
 DEFAULT_QUEUE = "default"
+PERIODICS = "periodics"  # the lease of the worker that does the periodic work
 URGENT, NORMAL, LOW = 1, 50, 100  # smaller runs first
 
 
@@ -48,11 +49,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """Work that one worker of the installation does every few seconds."""
+    """Work that one process of the installation does every few seconds.
+
+    ``lease``: the right to do it; work of one lease is done by one process at a time, that of
+    another lease perhaps by another.
+    """
 
     name: str
     every_s: float
     handler: PeriodicHandler
+    lease: str = PERIODICS
 
 
 @dataclass(frozen=True, slots=True)

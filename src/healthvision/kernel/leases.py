@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from healthvision.kernel.clock import now
-from healthvision.kernel.db import Base, Session
+from healthvision.kernel.db import Base, Database, Session
 
 
 class Lease(Base):
@@ -84,6 +84,18 @@ async def _insert(session: Session, name: str, holder: str, until: datetime) -> 
     except IntegrityError:
         return False
     return True
+
+
+async def is_held(session: Session, name: str) -> bool:
+    """Tell whether anybody holds a lease now (or died with it a moment ago)."""
+    query = select(Lease.name).where(Lease.name == name, Lease.until > now())
+    return await session.scalar(query) is not None
+
+
+async def settle(db: Database) -> None:
+    """Have all that was committed so far, also what was not durable, survive a power cut."""
+    async with db.transaction() as session:  # it has to write something to be synced
+        await acquire(session, "settled", "settled", 0.0)
 
 
 async def release_all(session: Session, holder: str) -> None:

@@ -141,6 +141,18 @@ class CoreSettings(RoomSettings, room="core"):
         description="Whether 'healthvision up' runs each role as a process of its own and starts "
         "it again when it dies; else all roles share one process (one core).",
     )
+    upkeep_process: bool = Field(
+        default=True,
+        description="Whether a process of its own beside each worker seals what was received, "
+        "checks and compacts it; else the worker does that, and senders wait longer for it.",
+    )
+    upkeep_nice: int = Field(
+        default=3,
+        ge=0,
+        le=19,
+        description="How far that process stands back for others that want the processor: 0 not "
+        "at all, 19 most (the nice value of the system).",
+    )
     worker_id: str = Field(
         default="", description="Name of this worker; empty: host name, process id and time."
     )

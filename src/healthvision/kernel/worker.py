@@ -9,7 +9,7 @@ import concurrent.futures
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,15 +33,13 @@ from healthvision.kernel.jobs import (
     JobHandler,
     JobQueue,
     JobRegistry,
-    Periodic,
 )
-from healthvision.kernel.leases import WorkerHeartbeat, acquire, release_all
+from healthvision.kernel.leases import WorkerHeartbeat, release_all
+from healthvision.kernel.rounds import Rounds, by_lease
 from healthvision.kernel.settings import CoreSettings
 from healthvision.kernel.telemetry import JOB_SECONDS, JOBS, WORKERS_TAKEN_OVER, logger
 from healthvision.kernel.wakeup import QueueLoops
 
-LEASE_S = 6.0
-PERIODICS = "periodics"  # the lease of the worker that does the periodic work
 BUG_ATTEMPTS = 3
 OUTAGE_ATTEMPTS = 200  # a job does not use up its tries while the database is away
 OUTAGE_DELAY_S = 30.0
@@ -83,11 +81,15 @@ class _Outcome:
 
 @dataclass(slots=True)
 class Worker:
-    """Start with ``start()``, stop with ``stop()``; both are called from any thread."""
+    """Start with ``start()``, stop with ``stop()``; both are called from any thread.
+
+    ``elsewhere``: leases whose periodic work a process of its own does.
+    """
 
     core: CoreSettings
     open_database: Opener  # opens a started database on the worker's own loop
     worker_id: str = ""
+    elsewhere: Collection[str] = ()
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _thread: threading.Thread | None = None
     _ready: threading.Event = field(default_factory=threading.Event)
@@ -96,9 +98,6 @@ class Worker:
     _connections: Engine | None = None
     _loops: QueueLoops | None = None
     _failure: BaseException | None = None
-    _in_charge: bool = False
-    _charge_until: float = 0.0  # monotonic time at which the answer is asked again
-    _charge_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def start(self) -> None:
@@ -274,8 +273,10 @@ class Worker:
             self._db = db
             await self._beat(db)
             tasks = [asyncio.create_task(self._heartbeat(db))]
-            for periodic in db.resources.get(JobRegistry).periodics:
-                tasks.append(asyncio.create_task(self._repeat(db, periodic)))
+            for lease, periodics in by_lease(db.resources.get(JobRegistry).periodics).items():
+                if lease not in self.elsewhere:
+                    rounds = Rounds(db, lease, self.worker_id, periodics)
+                    tasks.append(asyncio.create_task(rounds.run()))
             self._ready.set()
             await self._stopping.wait()
             for task in (*tasks, *self._running):
@@ -291,7 +292,7 @@ class Worker:
             await session.execute(update(WorkerHeartbeat).where(mine).values(seen_at=LONG_AGO))
 
     async def _beat(self, db: Database) -> None:
-        async with db.transaction() as session:
+        async with db.transaction(durable=False) as session:
             row = await session.get(WorkerHeartbeat, self.worker_id)
             if row is None:
                 row = WorkerHeartbeat(
@@ -333,30 +334,6 @@ class Worker:
         if row.seen_at < stale_before:
             return True
         return row.host == socket.gethostname() and not _process_lives(row.pid)
-
-    async def _repeat(self, db: Database, periodic: Periodic) -> None:
-        context = JobContext(db, f"periodic:{periodic.name}", 1, self.worker_id)
-        while True:
-            await asyncio.sleep(periodic.every_s)
-            await self._guarded(self._run_periodic(db, periodic, context))
-
-    async def _run_periodic(self, db: Database, periodic: Periodic, context: JobContext) -> None:
-        if await self._is_in_charge(db):
-            await periodic.handler(context)
-
-    async def _is_in_charge(self, db: Database) -> bool:
-        """Tell whether this worker does the periodic work: one lease for all of it.
-
-        One write every few seconds, whatever the number of periodics; an idle worker stays idle.
-        """
-        async with self._charge_lock:
-            if monotonic() > self._charge_until:
-                self._in_charge = False
-                async with db.transaction() as session:
-                    held = await acquire(session, PERIODICS, self.worker_id, LEASE_S)
-                self._in_charge = held is not None
-                self._charge_until = monotonic() + LEASE_S / 3
-            return self._in_charge
 
 
 def _process_lives(pid: int) -> bool:

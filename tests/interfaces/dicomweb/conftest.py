@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.support.http_app import application
 
-from healthvision.app.api import create_app
 from healthvision.domains.archive import module as archive
 from healthvision.domains.audit import module as audit
 from healthvision.domains.patients import module as patients
@@ -42,7 +42,7 @@ async def app(db: Database, modules: Sequence[Module], actor: Actor, stranger: A
     async with db.transaction() as session:
         await ensure_default(session, actor)
         await ensure_default(session, stranger)
-    return create_app(db, modules, routers=[router], lifespan=None)
+    return application(db, modules, [router])
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.interfaces.dicomweb.conftest import ROOT
+from tests.support.http_app import application
 
-from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS
 from healthvision.domains.spaces.service import ensure_default
 from healthvision.kernel.db import Database
@@ -23,7 +23,7 @@ _N = "{http://wadl.dev.java.net/2009/02}"
 async def app(db: Database, modules: list[Module], actor: Actor, stranger: Actor) -> FastAPI:
     async with db.transaction() as session:
         await ensure_default(session, actor)
-    return create_app(db, modules, routers=DOORS, lifespan=None)
+    return application(db, modules, DOORS)
 
 
 class TestCapabilities:

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from tests.interfaces.dicomweb.conftest import ROOT
 from tests.support.auth import HEADER, TableAuthenticator
+from tests.support.http_app import application
 
-from healthvision.app.api import create_app
 from healthvision.domains.archive import module as archive
 from healthvision.domains.audit import module as audit
 from healthvision.domains.integration import module as integration
@@ -79,7 +79,7 @@ async def app(db: Database, modules: Sequence[Module], actor: Actor, stranger: A
     async with db.transaction() as session:
         await ensure_default(session, actor)
         await ensure_default(session, stranger)
-    return create_app(db, modules, routers=[router], lifespan=None)
+    return application(db, modules, [router])
 
 
 @pytest.fixture

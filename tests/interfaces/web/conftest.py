@@ -7,13 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from healthvision.app.api import create_app
 from healthvision.domains.audit.module import MODULE as AUDIT
 from healthvision.domains.identity.module import MODULE as IDENTITY
 from healthvision.interfaces.web.session_api import router
 from healthvision.kernel.db import Database
 from healthvision.kernel.module import Module
 from tests.domains.identity.conftest import ISSUER, Hospital, make_hospital
+from tests.support.http_app import application
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def modules() -> Sequence[Module]:
 @pytest.fixture
 def app(db: Database, modules: Sequence[Module]) -> FastAPI:
     """The application with the session door."""
-    return create_app(db, modules, routers=[router], lifespan=None)
+    return application(db, modules, [router])
 
 
 @pytest.fixture

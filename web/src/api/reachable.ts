@@ -4,7 +4,20 @@ import { create } from 'zustand'
 
 export const useReachable = create<{ reachable: boolean }>(() => ({ reachable: true }))
 
-export function setReachable(reachable: boolean): void {
+let begun = 0
+let told = 0
+
+/** Begin a call; its number goes to ``setReachable`` with how it ended. */
+export function begin(): number {
+  begun += 1
+  return begun
+}
+
+/** Tell how a call ended. A call begun before one whose end is known tells nothing new: its answer
+ * may have been on the way when the network went. */
+export function setReachable(reachable: boolean, call = begin()): void {
+  if (call < told) return
+  told = call
   if (useReachable.getState().reachable !== reachable) useReachable.setState({ reachable })
 }
 

@@ -54,6 +54,16 @@ describe('transport', () => {
     expect(useReachable.getState().reachable).toBe(true)
   })
 
+  it('does not believe an answer that was on the way when the network went', async () => {
+    let arrive: (late: Response) => void = () => undefined
+    server.mockReturnValueOnce(new Promise((resolve) => (arrive = resolve))).mockRejectedValueOnce(new TypeError('network'))
+    const early = transport(`${at}/v1/me`)
+    await expect(transport(`${at}/v1/teams`)).rejects.toThrow('network')
+    arrive(new Response('{}'))
+    await early
+    expect(useReachable.getState().reachable).toBe(false)
+  })
+
   it('notes calls once, and never the sign-in', async () => {
     server.mockResolvedValue(new Response('{}'))
     await transport(`${at}/v1/me`)

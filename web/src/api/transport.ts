@@ -4,7 +4,7 @@
 import { noteServerDate } from './clock'
 import { isBackground } from './doing'
 import { note } from './recorder'
-import { setReachable } from './reachable'
+import { begin, setReachable } from './reachable'
 
 const UNSAFE = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const SESSION = '/ui/session'
@@ -36,13 +36,14 @@ function prepared(request: Request): Request {
 }
 
 async function reach(request: Request): Promise<Response> {
+  const call = begin()
   try {
     const response = await fetch(prepared(request.clone()))
-    setReachable(true)
+    setReachable(true, call)
     noteServerDate(response.headers.get('date'))
     return response
   } catch (error) {
-    if (!(error instanceof DOMException && error.name === 'AbortError')) setReachable(false)
+    if (!(error instanceof DOMException && error.name === 'AbortError')) setReachable(false, call)
     throw error
   }
 }

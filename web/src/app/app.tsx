@@ -9,6 +9,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { RouterProvider } from 'react-router/dom'
 import { problemOf } from '../api/problem'
+import { Ahead } from './ahead'
 import { Gate } from './gate'
 import { nonce } from './nonce'
 import { makeRouter } from './routes'
@@ -25,8 +26,9 @@ function makeQueries(): QueryClient {
     queryCache: new QueryCache(),
     mutationCache: new MutationCache(),
     defaultOptions: {
-      queries: { retry: again, staleTime: 5_000, refetchOnWindowFocus: false },
-      mutations: { retry: false },
+      // 'always': a browser that says it is offline may still reach a server on its own machine
+      queries: { retry: again, staleTime: 5_000, refetchOnWindowFocus: false, networkMode: 'always' },
+      mutations: { retry: false, networkMode: 'always' },
     },
   })
 }
@@ -43,6 +45,7 @@ export function App() {
         <QueryClientProvider client={queries}>
           <SessionProvider>
             <Gate>
+              <Ahead router={router} />
               <RouterProvider router={router} />
             </Gate>
           </SessionProvider>

@@ -55,7 +55,7 @@ function Person() {
   const { me, signOut, switchTo } = useSession()
   const others = me.organisations.filter((o) => o.org_id !== me.org_id)
   const items = [
-    { key: 'who', disabled: true, label: me.user?.email ?? me.id },
+    { key: 'who', disabled: true, label: <span className="hv-data">{me.user?.email ?? me.id}</span> },
     ...(others.length > 0
       ? [
           {

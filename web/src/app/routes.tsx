@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Addresses of the screens; each is loaded when it is opened first.
 import { createBrowserRouter } from 'react-router'
+import { loadViewer } from './ahead'
 import { Lost, RouteTrouble } from './errors'
 import { Layout } from './layout'
 
@@ -23,7 +24,7 @@ export function makeRouter() {
           children: [
             { index: true, lazy: lazy(() => import('../screens/worklist')) },
             { path: 'analyze', lazy: lazy(() => import('../screens/analyze')) },
-            { path: 'viewer/:study', lazy: lazy(() => import('../screens/viewer')) },
+            { path: 'viewer/:study', lazy: lazy(loadViewer) },
             { path: 'reading/:study', lazy: lazy(() => import('../screens/reading')) },
             { path: 'patients/:patient', lazy: lazy(() => import('../screens/patient')) },
             { path: 'models', lazy: lazy(() => import('../screens/models')) },

@@ -18,7 +18,7 @@ const readable: Derive = (seed, map) => ({
   controlHeight: 28,
   // white on it has 4.9:1; as a text colour the lighter blue of links is used instead
   colorPrimary: '#1f6fc4',
-  colorPrimaryHover: '#2a7bd0',
+  colorPrimaryHover: '#1a63b0', // darker: what is pointed at stays readable
   colorPrimaryActive: '#195ca3',
   colorError: '#ff7b7b',
   colorErrorHover: '#ff9c9c',
@@ -61,5 +61,6 @@ export const hvTheme: ThemeConfig = {
     },
     Tabs: { itemSelectedColor: BLUE, itemHoverColor: BLUE, itemActiveColor: BLUE, inkBarColor: BLUE },
     Select: { optionSelectedBg: '#14273a' },
+    Button: { defaultHoverColor: BLUE, defaultHoverBorderColor: BLUE, defaultActiveColor: BLUE, defaultActiveBorderColor: BLUE },
   },
 }

@@ -4,7 +4,7 @@ import { CopyOutlined } from '@ant-design/icons'
 import { App, Button, Collapse, Drawer, Empty, Segmented, Tag } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type RecordedCall, useRecorder } from '../api/recorder'
+import { LEFT_OUT, type RecordedCall, useRecorder } from '../api/recorder'
 import { asCurl, asPython } from './api-words'
 import './api-drawer.css'
 
@@ -20,6 +20,8 @@ function Code({ call, tongue }: { call: RecordedCall; tongue: Tongue }) {
   }
   return (
     <div className="hv-code">
+      {call.method !== 'GET' && <p className="hv-dim">{t(call.sends === 'part' ? 'api.part' : 'api.writes')}</p>}
+      {call.body?.includes(LEFT_OUT) && <p className="hv-dim">{t('api.secret', { mark: LEFT_OUT })}</p>}
       <pre tabIndex={0}>{text}</pre>
       <Button size="small" icon={<CopyOutlined />} onClick={() => void copy()}>
         {t('api.copy')}
@@ -50,6 +52,7 @@ export function ApiDrawer({ open, close }: { open: boolean; close: () => void })
       size={620}
       extra={
         <Segmented
+          aria-label={t('api.tongue')}
           value={tongue}
           onChange={setTongue}
           options={[

@@ -2,7 +2,7 @@
 // A list that the server pages: one page at a time, back and forth by cursors.
 import { keepPreviousData, useQuery, type UseQueryOptions } from '@tanstack/react-query'
 import { Button, Empty, Table, type TableProps } from 'antd'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Trouble } from '../app/errors'
 
@@ -16,7 +16,7 @@ interface Props<Row> {
   of: string // another value starts at the first page: the filters as a text
   columns: TableProps<Row>['columns']
   rowKey: keyof Row & string
-  empty: string
+  empty: ReactNode
   refresh?: number // ms
   expandable?: TableProps<Row>['expandable']
 }

@@ -7,10 +7,13 @@ import { noteImages } from './engine'
 import { findSeries, view } from './store'
 
 const AT_ONCE = 4
+const COUNT_MS = 150
 const KEEP = 0.6 // share of the cache that one series may fill ahead
 
 const asked = new Map<string, Promise<ViewImage[]>>()
 const running = new Set<string>()
+const uncounted = new Map<string, { done: number; failed: number }>()
+let counting: number | undefined
 export const broken = new Map<string, string>() // image id -> why
 
 /** The images of a series, its metadata fetched once. */
@@ -32,6 +35,7 @@ export function imagesOfSeries(key: string): Promise<ViewImage[]> {
 export function forgetImages(): void {
   asked.clear()
   running.clear()
+  uncounted.clear()
   broken.clear()
 }
 
@@ -73,11 +77,23 @@ async function one(key: string, image: ViewImage): Promise<void> {
   const options = { priority: 10, requestType: Enums.RequestType.Prefetch }
   try {
     await imageLoader.loadAndCacheImage(image.imageId, options as never)
-    view.count(key, (b) => ({ ...b, done: b.done + 1 }))
+    counted(key, 1, 0)
   } catch (error) {
     broken.set(image.imageId, reason(error))
-    view.count(key, (b) => ({ ...b, failed: b.failed + 1 }))
+    counted(key, 0, 1)
   }
+}
+
+/** Count images for the progress bar, a few times a second: drawing it for each costs more than loading. */
+function counted(key: string, done: number, failed: number): void {
+  const before = uncounted.get(key) ?? { done: 0, failed: 0 }
+  uncounted.set(key, { done: before.done + done, failed: before.failed + failed })
+  counting ??= window.setTimeout(() => {
+    counting = undefined
+    const all = [...uncounted]
+    uncounted.clear()
+    for (const [k, more] of all) view.count(k, (b) => ({ ...b, done: b.done + more.done, failed: b.failed + more.failed }))
+  }, COUNT_MS)
 }
 
 export const volumeId = (key: string) => `cornerstoneStreamingImageVolume:${key}`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens a study: its series, the first picture, its overlays and saved measurements, priors.
-import { hasImages, type SeriesItem } from './dicom/series'
+import { firstSeries, hasImages } from './dicom/series'
 import { listSeries, type Place } from './dicom/web'
 import { linkWhenThere } from './linking'
 import { bringBack, reportsOf } from './measure/saving'
@@ -15,13 +15,6 @@ export interface StudyToOpen {
   place: Place
   date: string
   description: string
-}
-
-/** The series to begin with: the largest one of images; scouts and single pictures come later. */
-export function firstSeries(series: readonly SeriesItem[]): SeriesItem | undefined {
-  const shown = series.filter((s) => hasImages(s.modality))
-  const volumes = shown.filter((s) => s.images > 3)
-  return (volumes.length > 0 ? volumes : shown)[0]
 }
 
 async function bring(study: StudyToOpen, prior: boolean): Promise<StudyHere> {

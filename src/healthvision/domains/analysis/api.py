@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import AwareDatetime
 
 from healthvision.clinical.result import Priority
 from healthvision.domains.analysis import service
@@ -14,6 +15,8 @@ from healthvision.domains.analysis.schemas import (
     AnalysisLimits,
     BatchCreate,
     BatchRead,
+    DeadlineQuery,
+    DeadlineReport,
     DryRunRead,
     RuleAttribute,
     RuleChange,
@@ -68,6 +71,14 @@ async def get_analysis_limits(actor: Reader, session: SessionDep) -> AnalysisLim
     return await service.limits(session, actor)
 
 
+@limits.get("/deadlines", summary="How deadlines were kept")
+async def get_deadlines(
+    query: Annotated[DeadlineQuery, Query()], actor: Reader, session: SessionDep
+) -> DeadlineReport:
+    """Count tasks kept, missed and still running per day and priority, at most 92 days."""
+    return await service.deadlines(session, actor, query)
+
+
 @tasks.post(
     "",
     status_code=201,
@@ -102,12 +113,22 @@ async def list_tasks(
     state: TaskState | None = None,
     application: Annotated[str | None, Query(max_length=64)] = None,
     priority: Priority | None = None,
+    late: Annotated[bool | None, Query(description="Whether the deadline was missed.")] = None,
+    due_from: Annotated[AwareDatetime | None, Query(description="Deadline from then on.")] = None,
+    due_before: Annotated[AwareDatetime | None, Query(description="Deadline before.")] = None,
     cursor: Cursor = None,
     limit: PageSize = DEFAULT_LIMIT,
 ) -> Page[TaskRead]:
     """List tasks, newest first."""
-    filters = {"study_id": study, "state": state, "application_id": application}
-    filters["priority"] = None if priority is None else priority.value
+    filters = {
+        "study_id": study,
+        "state": state,
+        "application_id": application,
+        "priority": None if priority is None else priority.value,
+        "deadline_missed": late,
+        "due_from": due_from,
+        "due_before": due_before,
+    }
     page = await service.list_tasks(session, actor, filters, cursor=cursor, limit=limit)
     detail = {"studies": [str(task.study_id) for task in page.items]}
     await audit.record_look(database_of(request), actor, "analysis.tasks_listed", detail=detail)

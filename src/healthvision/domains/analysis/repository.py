@@ -2,12 +2,14 @@
 """All SQL of the analysis room, always filtered by organisation."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, case, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.analysis import history
 from healthvision.domains.analysis.schemas import ResultQuery
@@ -69,6 +71,17 @@ def _after(statement: Select[Any], table: Any, cursor: Sequence[Any] | None) -> 
     return statement
 
 
+def _task_like(name: str, value: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool]
+    if name == "due_from":
+        found = Task.deadline_at >= value
+    elif name == "due_before":
+        found = Task.deadline_at < value
+    else:
+        found = getattr(Task, name) == value
+    return found
+
+
 async def list_tasks(
     session: Session,
     org_id: UUID,
@@ -82,7 +95,7 @@ async def list_tasks(
     statement = select(Task).where(Task.org_id == org_id, Task.space_id.in_(space_ids))
     for name, value in filters.items():
         if value is not None:
-            statement = statement.where(getattr(Task, name) == value)
+            statement = statement.where(_task_like(name, value))
     statement = _after(statement, Task, cursor).order_by(Task.id.desc()).limit(limit + 1)
     return (await session.scalars(statement)).all()
 
@@ -129,6 +142,50 @@ async def overdue(session: Session, at: datetime, limit: int = 100) -> Sequence[
         .with_for_update(skip_locked=True)
     )
     return (await session.scalars(statement)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class DueCount:
+    """Tasks of one priority that were due on one day (its number): kept, missed, still open."""
+
+    day: int
+    priority: str
+    kept: int
+    missed: int
+    open: int
+
+
+async def count_due(
+    session: Session,
+    org_id: UUID,
+    space_ids: Collection[UUID],
+    *,
+    starts: Sequence[datetime],
+    application: str | None,
+) -> list[DueCount]:
+    """Count tasks by the day of their deadline; ``starts``: of the days and of the day after."""
+    whens = [(Task.deadline_at < end, number) for number, end in enumerate(starts[1:])]
+    day = case(*whens, else_=len(starts))
+    is_open = Task.state.in_(OPEN)
+    missed = Task.deadline_missed
+    mine = [
+        Task.org_id == org_id,
+        Task.space_id.in_(space_ids),
+        Task.deadline_at >= starts[0],
+        Task.deadline_at < starts[-1],
+        or_(Task.state != "cancelled", missed),
+    ]
+    if application is not None:
+        mine.append(Task.application_id == application)
+    counted = (
+        func.sum(case((or_(missed, is_open), 0), else_=1)),
+        func.sum(case((missed, 1), else_=0)),
+        func.sum(case((and_(is_open, missed.is_(False)), 1), else_=0)),
+    )
+    statement = select(day.label("day"), Task.priority, *counted).where(*mine)
+    statement = statement.group_by("day", Task.priority).order_by("day", Task.priority)
+    rows = (await session.execute(statement)).all()
+    return [DueCount(int(r[0]), r[1], int(r[2]), int(r[3]), int(r[4])) for r in rows]
 
 
 async def open_tasks_of_study(session: Session, org_id: UUID, study_id: UUID) -> Sequence[Task]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes into the analysis room and comes out of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -327,6 +327,38 @@ class AnalysisLimits(Read):
     max_open_tasks: int
     open_tasks: int
     batch_limit: int
+    stat_seconds: float
+    urgent_seconds: float
+    routine_seconds: float
+
+
+class DeadlineQuery(Input):
+    """Which days to count; without any, the last seven."""
+
+    first_day: date | None = None
+    last_day: date | None = None
+    utc_offset_minutes: int = Field(
+        default=0, ge=-840, le=840, description="Of the zone whose days are meant; China: 480."
+    )
+    application: str | None = Field(default=None, max_length=64)
+
+
+class DeadlineDay(Read):
+    """The tasks of one priority whose deadline fell on one day."""
+
+    day: date
+    priority: Priority
+    kept: int = Field(description="At their end before the deadline.")
+    missed: int = Field(description="Late, whether they ended or not.")
+    open: int = Field(description="Not at their end, and still in time.")
+
+
+class DeadlineReport(Read):
+    """How deadlines were kept; days and priorities without a task are left out."""
+
+    first_day: date
+    last_day: date
+    days: list[DeadlineDay]
     stat_seconds: float
     urgent_seconds: float
     routine_seconds: float

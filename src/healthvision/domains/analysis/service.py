@@ -21,6 +21,7 @@ from healthvision.domains.analysis.exports import Export, ExportFormat, export_r
 from healthvision.domains.analysis.leftovers import sweep_staged
 from healthvision.domains.analysis.making_room import make_room
 from healthvision.domains.analysis.notices import note_notices
+from healthvision.domains.analysis.punctuality import deadlines
 from healthvision.domains.analysis.results import (
     compare,
     get_result,
@@ -71,6 +72,7 @@ __all__ = [
     "compare",
     "create_batch",
     "create_rule",
+    "deadlines",
     "delete_rule",
     "dry_run",
     "export_result",

@@ -358,7 +358,8 @@ async def list_tasks(
 ) -> Page[TaskRead]:
     """Return one page of tasks, newest first.
 
-    ``filters``: column -> value for study_id, state, application_id and priority.
+    ``filters``: column -> value for study_id, state, application_id, priority, deadline_missed;
+    due_from and due_before bound the deadline.
     """
     places = [s.id for s in await spaces.visible(session, actor)]
     decoded = None if cursor is None else [_uuid_text(decode_cursor(cursor, 1)[0])]

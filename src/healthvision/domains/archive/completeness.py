@@ -2,6 +2,7 @@
 """When a study is complete: nothing came for the space's quiet time, or its sender closed it."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from healthvision.domains.archive import pack_rows, repository, sealing
@@ -15,39 +16,99 @@ from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.events import publish
 from healthvision.kernel.jobs import URGENT, enqueue
+from healthvision.kernel.leases import is_held
 from healthvision.kernel.security import Actor
 
 BATCH = 100
+UPKEEP = "upkeep"  # the lease of the process that seals, checks and compacts
+AT_ONCE = 5  # completed in one transaction, which keeps senders waiting
+TURN_S = 1.5  # the sealing of quiet series has taken up a study by then, unless it is far behind
 FINISH = "archive.finish_study"
 INLINE_S = 2.0
 _running: set["asyncio.Task[None]"] = set()
 
 
 async def complete_quiet_studies(db: Database) -> int:
-    """Seal and mark complete the studies whose quiet time is over; return how many memberships.
+    """Mark complete the studies whose quiet time is over; return how many memberships.
 
     A study is complete only when none of its instances lies in a journal, so that whoever hears
     of it reads sealed objects. Row and event are written in one transaction, so each generation
-    is told once, whatever process does it or dies in it.
+    is told once, whatever process does it or dies in it. Studies that are not sealed yet are not
+    waited for; they are sealed here only when nobody keeps the archive in order elsewhere.
     """
+    count = await _complete_sealed(db)
+    for _ in range(BATCH):
+        if await _is_kept(db) or not await seal_newest_due(db, waited_s=0.0, series=1):
+            break
+        count += await _complete_sealed(db)
+    return count
+
+
+async def _complete_sealed(db: Database) -> int:
+    count = 0
+    while True:
+        async with db.reading() as session:
+            if not await repository.any_due(session, now()):
+                return count
+        async with db.transaction() as session:
+            rows = await repository.take_due(session, now(), AT_ONCE)
+            for row in rows:
+                reason = "closed" if _is_closed(row) else "quiet"
+                await _complete(session, Actor.system(row.org_id), row, reason)
+        if not rows:
+            return count
+        count += len(rows)
+
+
+async def seal_newest_due(
+    db: Database, *, waited_s: float = TURN_S, series: int = sealing.GROUP_SERIES
+) -> bool:
+    """Seal the studies that became due last and wait since ``waited_s``; False: there is none.
+
+    As many as have about ``series`` series. Quiet series are sealed oldest first, so that with
+    many of them waiting an urgent study would come last; this is its other way in. Under a steady
+    load nothing is left for it to do.
+    """
+    at = now()
+    before = at - timedelta(seconds=waited_s)
     async with db.reading() as session:
-        due = await repository.due_studies(session, now(), BATCH)
-    if not due:
-        return 0
-    for org_id in dict.fromkeys(org for org, _ in due):
-        mine = {study for org, study in due if org == org_id}
+        found = await repository.newest_unsealed(session, before, at, series)
+    for org_id in dict.fromkeys(org for org, _ in found):
+        mine = [study for org, study in found if org == org_id]
         await sealing.seal_studies(db, org_id, mine, gentle=True)
-    async with db.transaction() as session:
-        rows = await repository.take_due(session, now(), BATCH)
-        for row in rows:
-            closed = _is_closed(row)
-            await _complete(session, Actor.system(row.org_id), row, "closed" if closed else "quiet")
-        return len(rows)
+    return bool(found)
+
+
+async def seal_newest_dues(db: Database, *, waited_s: float = TURN_S) -> None:
+    """Seal due studies, always the newest first, until none waits."""
+    for _ in range(BATCH):
+        if not await seal_newest_due(db, waited_s=waited_s):
+            return
+
+
+async def _is_kept(db: Database) -> bool:
+    """Tell whether a process does the upkeep, sealing among it."""
+    async with db.reading() as session:
+        return await is_held(session, UPKEEP)
 
 
 async def finish_study(db: Database, org_id: UUID, study_id: UUID) -> None:
-    """Seal a study its sender closed and mark it complete; safe to run twice."""
+    """Mark a study complete that its sender closed; safe to run twice.
+
+    It is sealed here when nobody else seals; else it is complete as soon as that is done.
+    """
+    if await _is_kept(db):
+        await _finish(db, org_id, study_id)
+    else:
+        await _seal_and_finish(db, org_id, study_id)
+
+
+async def _seal_and_finish(db: Database, org_id: UUID, study_id: UUID) -> None:
     await sealing.seal_study(db, org_id, study_id)
+    await _finish(db, org_id, study_id)
+
+
+async def _finish(db: Database, org_id: UUID, study_id: UUID) -> None:
     async with db.transaction() as session:
         if await repository.has_unsealed(session, org_id, study_id):
             return  # another process is at it and completes it
@@ -65,7 +126,7 @@ async def finish_small_study(db: Database, org_id: UUID, study_id: UUID) -> None
         size = await pack_rows.unsealed_bytes(session, org_id, study_id)
     if not 0 < size <= ArchiveSettings.current().seal_inline_bytes:
         return
-    task = asyncio.create_task(finish_study(db, org_id, study_id))
+    task = asyncio.create_task(_seal_and_finish(db, org_id, study_id))
     _running.add(task)
     task.add_done_callback(_running.discard)
     await asyncio.wait({task}, timeout=INLINE_S)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from healthvision.domains.archive import service
+from healthvision.domains.archive import service, upkeep
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.kernel.jobs import Job, JobContext, Periodic
 
@@ -31,11 +31,6 @@ async def complete_studies(context: JobContext) -> None:
     await service.complete_quiet_studies(context.db)
 
 
-async def seal_series(context: JobContext) -> None:
-    """Put the instances of quiet series into one object each."""
-    await service.seal_quiet_series(context.db)
-
-
 async def purge_studies(context: JobContext) -> None:
     """Remove studies deleted long enough ago."""
     await service.purge_deleted(context.db)
@@ -44,27 +39,6 @@ async def purge_studies(context: JobContext) -> None:
 async def expire_uploads(context: JobContext) -> None:
     """Close uploads whose time is over."""
     await service.expire_uploads(context.db)
-
-
-async def sweep_orphans(context: JobContext) -> None:
-    """Remove objects that no row names."""
-    await service.sweep_orphans(context.db)
-
-
-async def remove_spent(context: JobContext) -> None:
-    """Remove replaced objects and journal segments nobody points into."""
-    await service.delete_retired(context.db)
-    await service.remove_spent_segments(context.db)
-
-
-async def compact(context: JobContext) -> None:
-    """Put series in many objects, or with much garbage, into one object each."""
-    await service.compact(context.db)
-
-
-async def scrub(context: JobContext) -> None:
-    """Check stored bytes against their digests."""
-    await service.scrub(context.db)
 
 
 async def move_series(context: JobContext, payload: Mapping[str, Any]) -> None:
@@ -84,12 +58,8 @@ JOBS = (
 )
 PERIODICS = (
     Periodic("archive.complete_studies", ArchiveSettings().complete_every_s, complete_studies),
-    Periodic("archive.seal_series", 1.0, seal_series),
     Periodic("archive.recover_journals", 15.0, recover_journals),
     Periodic("archive.purge_studies", 600.0, purge_studies),
     Periodic("archive.expire_uploads", 300.0, expire_uploads),
-    Periodic("archive.sweep_orphans", 3600.0, sweep_orphans),
-    Periodic("archive.remove_spent", 30.0, remove_spent),
-    Periodic("archive.compact", 300.0, compact),
-    Periodic("archive.scrub", service.SCRUB_EVERY_S, scrub),
+    *upkeep.PERIODICS,
 )

@@ -105,10 +105,11 @@ async def unsealed(
 async def unsealed_of_studies(
     session: Session, org_id: UUID, study_ids: Collection[UUID]
 ) -> list[Waiting]:
-    """Return the series of studies with unsealed instances."""
+    """Return the series of studies with unsealed instances, newest first."""
     query = select(*_WAITING).where(
         Series.org_id == org_id, Series.study_id.in_(study_ids), Series.unsealed > 0
     )
+    query = query.order_by(Series.last_instance_at.desc())
     return [Waiting(*row) for row in await session.execute(query)]
 
 

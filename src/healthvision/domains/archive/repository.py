@@ -7,9 +7,10 @@ by organisation; deleted studies are found only by the functions that say so.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, literal_column, or_, select, update
 from sqlalchemy.orm import undefer
 
 from healthvision.domains.archive.tables import (
@@ -20,6 +21,8 @@ from healthvision.domains.archive.tables import (
     StudySpaceRow,
 )
 from healthvision.kernel.db import Session
+
+Row = TypeVar("Row")
 
 
 async def lock_study(session: Session, org_id: UUID, study_uid: str) -> Study | None:
@@ -120,30 +123,49 @@ async def take_due(session: Session, at: datetime, limit: int) -> Sequence[Study
 
     A study with unsealed instances is left out until they are sealed.
     """
+    query = _sealed_and_due(select(StudySpaceRow), at).order_by(StudySpaceRow.due_at).limit(limit)
+    locked = query.with_for_update(skip_locked=True, of=StudySpaceRow)
+    return (await session.scalars(locked)).all()
+
+
+async def any_due(session: Session, at: datetime) -> bool:
+    """Tell whether ``take_due`` would find any."""
+    query = _sealed_and_due(select(StudySpaceRow.id), at).limit(1)
+    return await session.scalar(query) is not None
+
+
+def _sealed_and_due(query: Select[Row], at: datetime) -> Select[Row]:
     unsealed = select(Series.id).where(
         Series.org_id == Study.org_id, Series.study_id == Study.id, Series.unsealed > 0
     )
-    query = (
-        select(StudySpaceRow)
-        .join(Study, Study.id == StudySpaceRow.study_id)
-        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None), ~unsealed.exists())
-        .order_by(StudySpaceRow.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=StudySpaceRow)
+    return query.join(Study, Study.id == StudySpaceRow.study_id).where(
+        StudySpaceRow.due_at <= at, Study.deleted_at.is_(None), ~unsealed.exists()
     )
-    return (await session.scalars(query)).all()
 
 
-async def due_studies(session: Session, at: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
-    """Return (organisation, study) of memberships whose time has come."""
+async def newest_unsealed(
+    session: Session, due_before: datetime, at: datetime, limit: int
+) -> Sequence[tuple[UUID, UUID]]:
+    """Return (organisation, study) of memberships that became due and are not sealed, newest first.
+
+    Studies that others seal now, or tried to a moment ago, are left out.
+    """
     query = (
         select(StudySpaceRow.org_id, StudySpaceRow.study_id)
-        .join(Study, Study.id == StudySpaceRow.study_id)
-        .where(StudySpaceRow.due_at <= at, Study.deleted_at.is_(None))
-        .order_by(StudySpaceRow.due_at)
+        .join(
+            Series,
+            and_(
+                Series.org_id == StudySpaceRow.org_id,
+                Series.study_id == StudySpaceRow.study_id,
+                Series.unsealed > 0,
+                or_(Series.claim_until.is_(None), Series.claim_until < at),
+            ),
+        )
+        .where(StudySpaceRow.due_at <= due_before)
+        .order_by(StudySpaceRow.due_at.desc())
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in await session.execute(query)]
+    return list(dict.fromkeys((row[0], row[1]) for row in await session.execute(query)))
 
 
 async def has_unsealed(session: Session, org_id: UUID, study_id: UUID) -> bool:

@@ -38,6 +38,7 @@ from healthvision.kernel.telemetry import logger
 BATCH = 512  # series looked at in one round
 GROUP_SERIES = 64  # sealed together
 GROUP_BYTES = 64 << 20  # of them; a larger series goes alone
+SWAP_ROWS = 200  # swapped in one transaction, which keeps senders waiting some 10 ms
 AT_ONCE = 4
 LEASE_S = 60.0
 LEASE_BYTES_PER_S = 5_000_000  # slower than any store we would use
@@ -165,7 +166,7 @@ async def _take_all(db: Database, group: Sequence[Waiting]) -> list[Claim]:
     ]
     if not free:
         return []
-    async with db.transaction() as session:
+    async with db.transaction(durable=False) as session:
         return await seal_rows.claim_many(session, group[0].org_id, free, holder(), LEASE_S, dead)
 
 
@@ -185,7 +186,7 @@ async def _seal_group(db: Database, group: Sequence[Waiting]) -> tuple[int, list
 
 async def _give_up(db: Database, claims: Sequence[Claim]) -> None:
     if claims:
-        async with db.transaction() as session:
+        async with db.transaction(durable=False) as session:
             for claim in claims:
                 await pack_rows.give_up(session, claim, PAUSE_S)
 
@@ -200,7 +201,7 @@ async def _seal_claimed(
     async with db.reading() as session:
         found, empty = await seal_rows.find_unsealed(session, org_id, claims)
     if empty:
-        async with db.transaction() as session:
+        async with db.transaction(durable=False) as session:
             for claim in empty:
                 await pack_rows.recount_unsealed(session, claim)
         ended.update(empty)
@@ -232,7 +233,7 @@ async def _renewed(db: Database, parts: list[Found]) -> list[Found]:
     if total <= 2 * GROUP_BYTES:
         return parts
     lease = LEASE_S + total / LEASE_BYTES_PER_S
-    async with db.transaction() as session:
+    async with db.transaction(durable=False) as session:
         return [p for p in parts if await pack_rows.renew(session, p.claim, lease)]
 
 
@@ -316,13 +317,12 @@ async def _swap_all(
 ) -> int:
     """Point rows to written packs; return how many. Packs of lost claims are removed.
 
-    SQLite has one writer: one transaction for all. Elsewhere each series has its own, so that
-    nobody waits for two rows in another order than we.
+    SQLite has one writer: some series in each transaction, few enough that senders do not wait
+    long. Elsewhere each series has its own, so that nobody waits for two rows in another order
+    than we.
     """
     count = 0
-    for batch in [sealed] if db.is_sqlite else [[one] for one in sealed]:
-        if not batch:
-            continue
+    for batch in _batches(sealed) if db.is_sqlite else [[one] for one in sealed]:
         try:
             held = await _swap(db, org_id, batch)
         except BaseException:
@@ -338,20 +338,38 @@ async def _swap_all(
     return count
 
 
+def _batches(sealed: Sequence[_Sealed]) -> Iterator[list[_Sealed]]:
+    batch: list[_Sealed] = []
+    for one in sealed:
+        if batch and sum(len(b.found.rows) for b in [*batch, one]) > SWAP_ROWS:
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
+
+
 async def _swap(db: Database, org_id: UUID, batch: Sequence[_Sealed]) -> frozenset[Claim]:
-    """Swap in one transaction; return the claims that were not lost."""
-    async with db.transaction() as session:
-        counts = {one.found.claim: len(one.found.rows) for one in batch}
+    """Swap in one transaction; return the claims that were not lost.
+
+    A power cut may undo it: the journals still have the bytes (``sweeping`` makes it durable before
+    they go), and nobody was told of it (that is a durable transaction, which makes this one so).
+    """
+    counts = {one.found.claim: len(one.found.rows) for one in batch}
+    moves = {
+        one.found.claim: [
+            {**move_of(row, one.written), "dicom_json": one.picked[row.id]}
+            for row in one.found.rows
+        ]
+        for one in batch
+    }
+    async with db.transaction(durable=False) as session:
         held = await seal_rows.finish_many(session, org_id, counts)
         mine = [one for one in batch if one.found.claim in held]
         session.add_all([one.written.row for one in mine])
         await session.flush()
-        moves = [
-            {**move_of(row, one.written), "dicom_json": one.picked[row.id]}
-            for one in mine
-            for row in one.found.rows
-        ]
-        await pack_rows.relocate(session, org_id, moves)
+        mine_moves = [move for one in mine for move in moves[one.found.claim]]
+        await pack_rows.relocate(session, org_id, mine_moves)
         for one in mine:
             if one.written.row.damaged:
                 bad = [UUID(b) for b in one.written.row.damaged]

@@ -3,13 +3,11 @@
 
 from functools import partial
 
-from healthvision.domains.archive import ingest, recovery, sight
+from healthvision.domains.archive import ingest, recovery, sight, upkeep
 from healthvision.domains.archive.hearing import Hearing
 from healthvision.domains.archive.pack_reading import Documents
 from healthvision.domains.archive.replaying import Replays
-from healthvision.domains.archive.scrubbing import Cursor
 from healthvision.domains.archive.settings import ArchiveSettings
-from healthvision.domains.archive.thumbnails import PictureMaker
 from healthvision.domains.archive.uploads import check_put
 from healthvision.domains.notify.ports import EventGuard
 from healthvision.domains.storage import service as storage
@@ -21,8 +19,7 @@ from healthvision.kernel.settings import CoreSettings
 async def start(db: Database, core: CoreSettings) -> None:
     """Put the room's resources into the process."""
     await sight.start(db, core)
-    db.resources.put(PictureMaker, PictureMaker())
-    db.resources.put(Cursor, Cursor())
+    await upkeep.start(db, core)
     db.resources.put(EventGuard, Hearing())  # type: ignore[type-abstract]
     db.resources.put(ReplayGuard, Replays())  # type: ignore[type-abstract]
     storage.guard_puts(db, partial(check_put, db))
@@ -33,4 +30,4 @@ async def start(db: Database, core: CoreSettings) -> None:
 async def stop(db: Database) -> None:
     """End what was started."""
     await ingest.stop(db)
-    db.resources.get(PictureMaker).close()
+    await upkeep.stop(db)

@@ -13,6 +13,7 @@ from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.storage import service as storage
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database, Session
+from healthvision.kernel.leases import settle
 from healthvision.kernel.telemetry import logger
 
 GRACE = timedelta(hours=6)  # longer than any batch or sealing takes from its bytes to its rows
@@ -104,6 +105,8 @@ async def remove_spent_segments(db: Database) -> int:
             spent.append(found.key)
     async with db.reading() as session:
         named = await upkeep_rows.used_segments(session, spent)
+    if len(named) < len(spent):
+        await settle(db)  # sealing is not durable by itself; behind it the bytes are needed no more
     for key in spent:
         if key not in named:
             await storage.delete_key(db, key, store=JOURNAL)

@@ -68,6 +68,8 @@ Cursor = Annotated[str | None, Query(max_length=500, description="'next' of the 
 ClientId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 RolePath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Limited = Annotated[Limit, Query()]
+_NAMED = "Words; each is a part of the name or the e-mail address, in upper or lower case."
+Named = Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$", description=_NAMED)]
 
 
 def caller_of(request: Request) -> Caller:
@@ -164,9 +166,10 @@ async def list_users(
     cursor: Cursor = None,
     limit: Limited = DEFAULT_LIMIT,
     total: bool = False,
+    q: Named = "",
 ) -> Page[UserRead]:
-    """Return the people of the organisation."""
-    return await service.list_users(session, actor, cursor=cursor, limit=limit, total=total)
+    """Return the people of the organisation, or those that a text is found in."""
+    return await service.list_users(session, actor, cursor=cursor, limit=limit, total=total, text=q)
 
 
 @router.post("/users", status_code=201, dependencies=[Secret])

@@ -198,12 +198,18 @@ async def invite(session: Session, actor: Actor, new: InviteCreate) -> InviteRea
 
 
 async def list_users(
-    session: Session, actor: Actor, *, cursor: str | None, limit: int, total: bool = False
+    session: Session,
+    actor: Actor,
+    *,
+    cursor: str | None,
+    limit: int,
+    total: bool = False,
+    text: str = "",
 ) -> Page[UserRead]:
-    """Return the people of the actor's organisation."""
-    places = await repository.members(session, actor.org_id, cursor_id(cursor), limit + 1)
+    """Return the people of the actor's organisation; with a text those it is found in."""
+    places = await repository.members(session, actor.org_id, cursor_id(cursor), limit + 1, text)
     more = next_id([p.user for p in places], limit)
-    count = await repository.count_members(session, actor.org_id) if total else None
+    count = await repository.count_members(session, actor.org_id, text) if total else None
     return Page(items=[read_user(p) for p in places[:limit]], next=more, total=count)
 
 

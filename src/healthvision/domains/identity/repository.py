@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, select
+from sqlalchemy import Select, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
 
 from healthvision.domains.identity.errors import NameTaken, NoSuchAccount
 from healthvision.domains.identity.tables import (
@@ -32,6 +33,7 @@ from healthvision.domains.identity.tables import (
 from healthvision.kernel.db import Base, OrgOwned, Session
 
 R = TypeVar("R", bound=OrgOwned)
+MAX_WORDS = 8  # of a search text
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +124,36 @@ async def places_of(session: Session, user_id: UUID) -> list[Place]:
     return [Place(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
-async def members(session: Session, org_id: UUID, after: UUID | None, limit: int) -> list[Place]:
-    """Return the people of an organisation by user id."""
-    query = _places().where(Membership.org_id == org_id).order_by(User.id).limit(limit)
+def named_like(text: str) -> list[ColumnElement[bool]]:
+    """Return conditions: each word is a part of the name or address, in any case."""
+    return [_named(word) for word in text.split()[:MAX_WORDS]]
+
+
+def _named(word: str) -> ColumnElement[bool]:
+    low = word.lower()
+    # SQLite, and PostgreSQL in the C locale, lower ASCII letters alone
+    ascii_low = "".join(c.lower() if c.isascii() else c for c in word)
+    others_up = "".join(c if c.isascii() else c.upper() for c in low)
+    name = func.lower(User.name)
+    spelt = (name.contains(w, autoescape=True) for w in dict.fromkeys((low, ascii_low, others_up)))
+    return or_(User.email.contains(word.casefold(), autoescape=True), *spelt)
+
+
+async def members(
+    session: Session, org_id: UUID, after: UUID | None, limit: int, text: str = ""
+) -> list[Place]:
+    """Return the people of an organisation by user id; with a text those it is found in."""
+    query = _places().where(Membership.org_id == org_id, *named_like(text))
+    query = query.order_by(User.id).limit(limit)
     if after is not None:
         query = query.where(User.id > after)
     return [Place(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
-async def count_members(session: Session, org_id: UUID) -> int:
-    """Return the number of people of an organisation."""
-    query = select(func.count()).select_from(Membership).where(Membership.org_id == org_id)
+async def count_members(session: Session, org_id: UUID, text: str = "") -> int:
+    """Return the number of people of an organisation; with a text of those it is found in."""
+    query = select(func.count()).select_from(Membership).join(User, Membership.user_id == User.id)
+    query = query.where(Membership.org_id == org_id, *named_like(text))
     return int(await session.scalar(query) or 0)
 
 

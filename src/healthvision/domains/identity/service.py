@@ -13,7 +13,10 @@ from healthvision.domains.identity.clients import (
     revoke_api_key,
     rotate_client_secret,
 )
-from healthvision.domains.identity.granting import register_permissions
+from healthvision.domains.identity.granting import (
+    register_permissions,
+    require_installation_admin,
+)
 from healthvision.domains.identity.groups import (
     create_role,
     create_team,
@@ -105,6 +108,7 @@ __all__ = [
     "patch_user",
     "read_session",
     "register_permissions",
+    "require_installation_admin",
     "revoke_api_key",
     "rotate_client_secret",
     "rotate_signing_key",

@@ -44,10 +44,16 @@ def check(path: Path) -> tuple[Proposal, Trial]:
     Raises what ``reading.read`` and ``try_out`` raise, and ModelExists when its id is that of a
     built-in application.
     """
+    proposal = proposed(path)
+    return proposal, try_out(proposal)
+
+
+def proposed(path: Path) -> Proposal:
+    """Read a model; raises as ``check`` does, except of the trial."""
     proposal = read(path)
     if proposal.description.id in plugins.names(GROUP):
         raise ModelExists(f"{proposal.description.id} is the id of a built-in application")
-    return proposal, try_out(proposal)
+    return proposal
 
 
 def remove(shelf: Shelf, model_id: str, version: str | None) -> list[Entry]:

@@ -64,6 +64,30 @@ class ModelChanged(Conflict):
     code, title = "model-changed", "Model files changed"
 
 
+class PackageRefused(Invalid):
+    """The package of a model cannot be taken as it came; ``reason`` is a stable word."""
+
+    code, title = "model-package-refused", "Model package refused"
+
+
+class AdditionNotFound(NotFound):
+    """No such addition in this organisation."""
+
+    code, title = "model-addition-not-found", "No such model addition"
+
+
+class AdditionClosed(Conflict):
+    """The package of this addition came already, or its time is over."""
+
+    code, title = "model-addition-closed", "Model addition closed"
+
+
+class AdditionsFull(Busy):
+    """Too many additions of the organisation are open at once."""
+
+    code, title = "model-additions-full", "Too many open model additions"
+
+
 class EngineMissing(Conflict):
     """What runs this kind of network is not installed."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of the model hub."""
 
-from healthvision.domains.modelhub import api, service
+from healthvision.domains.modelhub import api, jobs, service
 from healthvision.kernel.db import Database
 from healthvision.kernel.module import Module
 from healthvision.kernel.settings import CoreSettings
@@ -18,10 +18,13 @@ async def start(db: Database, core: CoreSettings) -> None:
 
 MODULE = Module(
     name="modelhub",
-    routers=(api.models,),
+    routers=(api.models, api.retirements, api.additions, api.packages),
+    jobs=jobs.JOBS,
+    queues=jobs.queues,
     start=start,
     permissions={
         "models:read": "See installed AI models, their cards and licences",
-        "models:manage": "Switch AI models on and off and hold versions",
+        "models:manage": "Switch AI models on and off and hold versions (bringing own ones also "
+        "needs installation:admin)",
     },
 )

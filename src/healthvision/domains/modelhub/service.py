@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model hub as others use it: which applications there are and which fit what."""
 
+from healthvision.domains.modelhub import additions
 from healthvision.domains.modelhub.cards import card_html, card_markdown
 from healthvision.domains.modelhub.catalogue import (
     at_version,
@@ -37,6 +38,7 @@ __all__ = [
     "Shelf",
     "Stored",
     "accepted",
+    "additions",
     "at_version",
     "attributes_of",
     "card_html",

@@ -23,6 +23,7 @@ from healthvision.domains.modelhub.errors import ModelChanged, ModelExists
 from healthvision.kernel.clock import now
 
 INDEX, DESCRIPTION, LOCK = "index.json", "model.json", ".lock"
+INCOMING = ".incoming"  # what is not published yet; what is old there was left behind
 _MB = 1024 * 1024
 
 
@@ -130,8 +131,9 @@ class Shelf:
         return self.publish(self.stage(description, weights))
 
     def stage(self, description: ModelDescription, weights: Path | None) -> Stored:
-        """Copy a version's files into the folder; nobody serves it before ``publish``.
+        """Copy a version's files beside the others; nobody serves it before ``publish``.
 
+        Each content has a place of its own, so two that want one id and version do not meet.
         Raises ModelExists as ``put`` does.
         """
         data = canonical(description)
@@ -141,12 +143,12 @@ class Shelf:
         )  # fmt: skip
         with self._locked():
             _same(self.entries(), entry)
-            folder = self._folder(entry)
+            folder = self._staged(entry)
             folder.mkdir(parents=True, exist_ok=True)
             if weights is not None and description.file is not None:
                 _copy(weights, folder / description.file.weights)
             _write(folder / DESCRIPTION, data)
-        return Stored(entry, description, folder)
+        return Stored(entry, description, self._folder(entry))
 
     def publish(self, staged: Stored) -> Stored:
         """Serve a staged version from now on; raises ModelExists as ``put`` does."""
@@ -155,6 +157,7 @@ class Shelf:
             old = _same(entries, staged.entry)
             others = [e for e in entries if e is not old]
             kept = staged.entry if old is None else replace(old, state="active", retired_at=None)
+            self._settle(staged.entry)
             self._write([*others, kept])
         return replace(staged, entry=kept)
 
@@ -193,6 +196,19 @@ class Shelf:
 
     def _folder(self, entry: Entry) -> Path:
         return self.folder / entry.id / entry.version
+
+    def _staged(self, entry: Entry) -> Path:
+        return self.folder / INCOMING / f"staged-{entry.id}-{entry.version}-{entry.sha256}"
+
+    def _settle(self, entry: Entry) -> None:
+        """Bring staged files to their place, each at once; already done is no error."""
+        staged, folder = self._staged(entry), self._folder(entry)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not staged.is_dir():
+            return
+        for file in staged.iterdir():
+            file.replace(folder / file.name)
+        staged.rmdir()
 
     def _write(self, entries: list[Entry]) -> None:
         _write(self.folder / INDEX, _ENTRIES.dump_json(entries, indent=1))

@@ -26,6 +26,7 @@ from healthvision.formats.dicom.source import (
 )
 from healthvision.formats.dicom.writer import MANUFACTURER, ds_text, to_part10
 
+_RELATION = Code(scheme="SCT", value="309825002", meaning="Spatial and Relational Concept")
 _SIDES = {
     Laterality.LEFT: Code(scheme="SCT", value="7771000", meaning="Left"),
     Laterality.RIGHT: Code(scheme="SCT", value="24028007", meaning="Right"),
@@ -72,6 +73,17 @@ def _complete(ds: Dataset, segmentation: Segmentation) -> None:
             measures.SliceThickness = ds_text(segmentation.labels.spacing[0])
     if "PlaneOrientationSequence" not in shared:
         ds.PatientOrientation = None
+    if ds.SegmentSequence[0].SegmentNumber == 0:
+        _describe_background(ds.SegmentSequence[0])
+
+
+def _describe_background(item: Dataset) -> None:
+    """Give the background of a label map a category of CID 7150 (PS3.16).
+
+    It has number 0, the Pixel Padding Value, and must have an item (PS3.3 C.8.20.2.4); highdicom
+    repeats its type as the category, which is none of that list.
+    """
+    item.SegmentedPropertyCategoryCodeSequence = [concept(_RELATION)]
 
 
 def segment_numbers(segmentation: Segmentation) -> dict[int, int]:

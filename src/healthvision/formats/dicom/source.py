@@ -14,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from healthvision.clinical.result import ApplicationRef, Code
+from healthvision.clinical.vocabulary import OWN_SCHEME
 from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.formats.dicom.jsonmodel import Json
 from healthvision.formats.dicom.uids import derive_uid
@@ -122,6 +123,28 @@ def describe_object(ds: Dataset, identity: Identity) -> None:
     ds.SoftwareVersions = _text(identity.application.version, 64)
     ds.DeviceSerialNumber = SOFTWARE
     _settle(ds, at.strftime("%Y%m%d%H%M%S"), identity.sop_uid)
+    if _uses_own_codes(ds):
+        ds.CodingSchemeIdentificationSequence = [_own_scheme()]
+
+
+def _uses_own_codes(ds: Dataset) -> bool:
+    """Tell whether some code in the object is of our own scheme."""
+    for element in ds:
+        if element.VR != "SQ":
+            continue
+        for item in element.value:
+            if item.get("CodingSchemeDesignator") == OWN_SCHEME or _uses_own_codes(item):
+                return True
+    return False
+
+
+def _own_scheme() -> Dataset:
+    """Say whose private codes those are (PS3.3 C.12.1.1.2)."""
+    item = Dataset()
+    item.CodingSchemeDesignator = OWN_SCHEME
+    item.CodingSchemeName = "HealthVision private codes"
+    item.CodingSchemeResponsibleOrganization = MANUFACTURER
+    return item
 
 
 def _settle(ds: Dataset, stamp: str, sop_uid: str) -> None:

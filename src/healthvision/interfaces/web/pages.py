@@ -12,6 +12,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from healthvision.domains.storage.settings import StorageSettings
+from healthvision.interfaces.web.origins import upload_origin
 from healthvision.interfaces.web.settings import WebSettings
 from healthvision.kernel.errors import NotFound
 
@@ -129,7 +131,8 @@ def pages_router(folder: Path = STATIC, settings: WebSettings | None = None) -> 
     """Return the routes of the pages and of their files."""
     router = APIRouter(include_in_schema=False)
     built = Built(folder)
-    connect = (settings or WebSettings()).connect
+    further = (settings or WebSettings()).connect
+    connect = f"{upload_origin(StorageSettings())} {further}".strip()
 
     async def page() -> Response:
         nonce = secrets.token_urlsafe(18)

@@ -12,6 +12,7 @@ class WebSettings(RoomSettings, room="web"):
     connect: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9.:/ _-]*$",
-        description="Further origins, by space, that the pages may call: the address of the object "
-        "store when uploads go to it by presigned URLs. Nothing else is ever loaded from outside.",
+        description="Further origins, by space, that the pages may call. The object store that "
+        "uploads go to by presigned URLs is allowed by itself, unless browsers reach it by another "
+        "address than the server does. Nothing else is ever loaded from outside.",
     )

@@ -9,14 +9,8 @@ import httpx
 
 from healthvision.domains.notify.errors import DeliveryFailed
 from healthvision.domains.notify.settings import NotifySettings
-from healthvision.plugins.channels.egress import (
-    Checked,
-    Resolver,
-    Target,
-    checked_address,
-    system_resolver,
-    tls_context,
-)
+from healthvision.kernel.egress import Checked, Resolver, Target, system_resolver, tls_context
+from healthvision.plugins.channels.egress import checked_address
 
 USER_AGENT = "HealthVision-Notify/1"
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from healthvision.domains.notify.errors import DeliveryFailed
 from healthvision.domains.notify.ports import Message, Receipt
 from healthvision.domains.notify.settings import NotifySettings
+from healthvision.kernel.egress import Resolver, parse_url, system_resolver
 from healthvision.kernel.schemas import Input
 from healthvision.plugins.channels import http
-from healthvision.plugins.channels.egress import Resolver, parse_url, system_resolver
 
 MAX_TEXT = 300
 _HEADER = re.compile(r"^[A-Za-z0-9-]{1,60}$")

@@ -15,15 +15,15 @@ from healthvision.domains.notify.errors import DeliveryFailed
 from healthvision.domains.notify.ports import Message, Receipt
 from healthvision.domains.notify.settings import NotifySettings
 from healthvision.kernel.clock import now
-from healthvision.kernel.schemas import Input
-from healthvision.plugins.channels.egress import (
+from healthvision.kernel.egress import (
     Checked,
     Resolver,
     check_host,
-    checked_address,
     system_resolver,
     tls_context,
 )
+from healthvision.kernel.schemas import Input
+from healthvision.plugins.channels.egress import checked_address
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$")
 

@@ -13,9 +13,10 @@ from healthvision.domains.notify.ports import NEW, Message, Receipt
 from healthvision.domains.notify.settings import NotifySettings
 from healthvision.kernel import strictjson
 from healthvision.kernel.clock import now
+from healthvision.kernel.egress import Resolver, parse_url, system_resolver
 from healthvision.kernel.schemas import Input
 from healthvision.plugins.channels import http
-from healthvision.plugins.channels.egress import Resolver, check_literal, parse_url, system_resolver
+from healthvision.plugins.channels.egress import check_literal
 
 PREFIX = "whsec_"
 

@@ -17,20 +17,21 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 
 from healthvision.domains.integration.ports import Parcel, PushFailed, Receipt, Way
 from healthvision.domains.integration.settings import IntegrationSettings
-from healthvision.domains.notify.errors import DeliveryFailed
 from healthvision.kernel.db import Session
-from healthvision.kernel.errors import Problem
-from healthvision.kernel.schemas import Input
-from healthvision.kernel.security import Actor
-from healthvision.plugins.channels.egress import (
+from healthvision.kernel.egress import (
     Resolver,
     Target,
+    Unreachable,
     checked_address,
     parse_url,
     system_resolver,
     tls_context,
 )
+from healthvision.kernel.errors import Problem
+from healthvision.kernel.schemas import Input
+from healthvision.kernel.security import Actor
 
+_ALLOW = "HV_INTEGRATION_PRIVATE_ALLOW"
 _BATCH_OBJECTS, _BATCH_BYTES = 16, 32 << 20
 _ANSWER_BYTES = 4 << 20
 _JSON = "application/dicom+json"
@@ -113,9 +114,9 @@ class DicomWebCourier:
         settings, target = IntegrationSettings(), parse_url(config.url)
         try:
             checked = await checked_address(
-                target.host, target.port, settings.allowed(), self._resolve
+                target.host, target.port, settings.allowed(), self._resolve, setting=_ALLOW
             )
-        except DeliveryFailed as failed:
+        except Unreachable as failed:
             raise PushFailed(failed.reason, permanent=failed.permanent) from None
         if not target.secure and not checked.private:
             raise PushFailed("plain http to a public address", permanent=True)

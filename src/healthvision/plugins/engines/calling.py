@@ -9,17 +9,18 @@ import httpx
 
 from healthvision.domains.modelhub.errors import EngineBusy, EngineFailed
 from healthvision.domains.modelhub.settings import ModelhubSettings
-from healthvision.domains.notify.errors import DeliveryFailed
-from healthvision.plugins.channels.egress import (
+from healthvision.kernel.egress import (
     BadTarget,
     Checked,
     Target,
+    Unreachable,
     checked_address,
     parse_url,
     tls_context,
 )
 
 USER_AGENT = "HealthVision-Inference/1"
+SETTING = "HV_MODELHUB_PRIVATE_ALLOW"
 MAX_ANSWER = 256 << 20
 MAX_JSON = 16 << 20
 _NPY_HEADER = 1 << 16
@@ -69,13 +70,14 @@ def send(call: Call, within_s: float | None = None) -> Reply:
 async def _sent(call: Call, target: Target, settings: ModelhubSettings, limit_s: float) -> Reply:
     try:
         async with asyncio.timeout(limit_s):
-            checked = await checked_address(target.host, target.port, settings.allowed())
+            checked = await checked_address(
+                target.host, target.port, settings.allowed(), setting=SETTING
+            )
             if not target.secure and not checked.private:
                 raise EngineFailed("plain http to a public address is refused")
             return await _request(call, target, checked, settings)
-    except DeliveryFailed as failure:
-        words = failure.reason.replace("HV_NOTIFY_", "HV_MODELHUB_")
-        raise (EngineFailed if failure.permanent else EngineBusy)(words) from None
+    except Unreachable as failure:
+        raise (EngineFailed if failure.permanent else EngineBusy)(failure.reason) from None
     except TimeoutError:
         raise EngineBusy(f"no answer within {limit_s:.3g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

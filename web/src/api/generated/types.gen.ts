@@ -41,6 +41,100 @@ export type AddendumCreate = {
 };
 
 /**
+ * AdditionCreate
+ *
+ * A model that is to be brought: a zip of its folder, announced before it is sent.
+ */
+export type AdditionCreate = {
+    /**
+     * Sha256
+     *
+     * SHA-256 of the zip, in hex.
+     */
+    sha256: string;
+    /**
+     * Size
+     *
+     * Exact size of the zip in bytes.
+     */
+    size: number;
+};
+
+/**
+ * AdditionProblem
+ *
+ * Why a model was refused: ``code`` and ``reason`` are stable words.
+ */
+export type AdditionProblem = {
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    /**
+     * Reason
+     */
+    reason: string | null;
+};
+
+/**
+ * AdditionRead
+ *
+ * A model on its way in. Once it is 'added' every process serves it.
+ */
+export type AdditionRead = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Expires At
+     *
+     * Until then the package has to be sent.
+     */
+    expires_at: string;
+    /**
+     * Finished At
+     */
+    finished_at: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Model Id
+     */
+    model_id: string | null;
+    /**
+     * Package Path
+     *
+     * PUT the zip here, as application/zip.
+     */
+    package_path: string;
+    problem: AdditionProblem | null;
+    /**
+     * Sha256
+     */
+    sha256: string;
+    /**
+     * Size
+     */
+    size: number;
+    /**
+     * State
+     */
+    state: 'waiting' | 'received' | 'checking' | 'added' | 'refused';
+    trial: TrialRead | null;
+    /**
+     * Version
+     */
+    version: string | null;
+};
+
+/**
  * Agreement
  *
  * How far doctors agreed with one version of one application.
@@ -1167,6 +1261,69 @@ export type CorrectionRead = {
      * Undone Reason
      */
     undone_reason: string | null;
+};
+
+/**
+ * DeadlineDay
+ *
+ * The tasks of one priority whose deadline fell on one day.
+ */
+export type DeadlineDay = {
+    /**
+     * Day
+     */
+    day: string;
+    /**
+     * Kept
+     *
+     * At their end before the deadline.
+     */
+    kept: number;
+    /**
+     * Missed
+     *
+     * Late, whether they ended or not.
+     */
+    missed: number;
+    /**
+     * Open
+     *
+     * Not at their end, and still in time.
+     */
+    open: number;
+    priority: Priority;
+};
+
+/**
+ * DeadlineReport
+ *
+ * How deadlines were kept; days and priorities without a task are left out.
+ */
+export type DeadlineReport = {
+    /**
+     * Days
+     */
+    days: Array<DeadlineDay>;
+    /**
+     * First Day
+     */
+    first_day: string;
+    /**
+     * Last Day
+     */
+    last_day: string;
+    /**
+     * Routine Seconds
+     */
+    routine_seconds: number;
+    /**
+     * Stat Seconds
+     */
+    stat_seconds: number;
+    /**
+     * Urgent Seconds
+     */
+    urgent_seconds: number;
 };
 
 /**
@@ -4895,6 +5052,34 @@ export type ResultVerdicts = {
 };
 
 /**
+ * RetiredModel
+ *
+ * What was taken out of use.
+ */
+export type RetiredModel = {
+    /**
+     * Retired
+     */
+    retired: Array<RetiredVersion>;
+};
+
+/**
+ * RetiredVersion
+ *
+ * One version that was taken out of use; its results and files stay.
+ */
+export type RetiredVersion = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Version
+     */
+    version: string;
+};
+
+/**
  * Risk
  *
  * What a published risk model says: the range (0..1) that its missing inputs leave open.
@@ -6680,6 +6865,48 @@ export type Trial = {
      * Ok
      */
     ok: boolean;
+};
+
+/**
+ * TrialRead
+ *
+ * What the dry run on a phantom gave. ``labels``: voxels by segment of the overlay.
+ */
+export type TrialRead = {
+    /**
+     * Findings
+     */
+    findings: Array<string>;
+    /**
+     * Labels
+     */
+    labels: {
+        [key: string]: number;
+    };
+    /**
+     * Measurements
+     */
+    measurements: Array<string>;
+    /**
+     * Peak Memory Mb
+     */
+    peak_memory_mb: number;
+    /**
+     * Repeatable
+     *
+     * The same image gave the same answer twice.
+     */
+    repeatable: boolean;
+    /**
+     * Responds
+     *
+     * An empty image gave another answer.
+     */
+    responds: boolean;
+    /**
+     * Wall S
+     */
+    wall_s: number;
 };
 
 /**
@@ -11977,6 +12204,90 @@ export type SignInResponses = {
 
 export type SignInResponse = SignInResponses[keyof SignInResponses];
 
+export type GetDeadlinesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * First Day
+         */
+        first_day?: string | null;
+        /**
+         * Last Day
+         */
+        last_day?: string | null;
+        /**
+         * Utc Offset Minutes
+         *
+         * Of the zone whose days are meant; China: 480.
+         */
+        utc_offset_minutes?: number;
+        /**
+         * Application
+         */
+        application?: string | null;
+    };
+    url: '/v1/analysis/deadlines';
+};
+
+export type GetDeadlinesErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type GetDeadlinesError = GetDeadlinesErrors[keyof GetDeadlinesErrors];
+
+export type GetDeadlinesResponses = {
+    /**
+     * Successful Response
+     */
+    200: DeadlineReport;
+};
+
+export type GetDeadlinesResponse = GetDeadlinesResponses[keyof GetDeadlinesResponses];
+
 export type GetAnalysisLimitsData = {
     body?: never;
     path?: never;
@@ -16275,6 +16586,150 @@ export type CancelWorklistEntryResponses = {
 
 export type CancelWorklistEntryResponse = CancelWorklistEntryResponses[keyof CancelWorklistEntryResponses];
 
+export type GetModelAdditionData = {
+    body?: never;
+    path: {
+        /**
+         * Addition Id
+         */
+        addition_id: string;
+    };
+    query?: never;
+    url: '/v1/model-additions/{addition_id}';
+};
+
+export type GetModelAdditionErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type GetModelAdditionError = GetModelAdditionErrors[keyof GetModelAdditionErrors];
+
+export type GetModelAdditionResponses = {
+    /**
+     * Successful Response
+     */
+    200: AdditionRead;
+};
+
+export type GetModelAdditionResponse = GetModelAdditionResponses[keyof GetModelAdditionResponses];
+
+export type PutModelPackageData = {
+    body: Blob | File;
+    path: {
+        /**
+         * Addition Id
+         */
+        addition_id: string;
+    };
+    query?: never;
+    url: '/v1/model-additions/{addition_id}/package';
+};
+
+export type PutModelPackageErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Media type not accepted here
+     */
+    415: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type PutModelPackageError = PutModelPackageErrors[keyof PutModelPackageErrors];
+
+export type PutModelPackageResponses = {
+    /**
+     * Successful Response
+     */
+    202: AdditionRead;
+};
+
+export type PutModelPackageResponse = PutModelPackageResponses[keyof PutModelPackageResponses];
+
 export type ListModelsData = {
     body?: never;
     path?: never;
@@ -16339,6 +16794,154 @@ export type ListModelsResponses = {
 };
 
 export type ListModelsResponse = ListModelsResponses[keyof ListModelsResponses];
+
+export type AnnounceModelData = {
+    body: AdditionCreate;
+    headers?: {
+        /**
+         * Makes a repeat safe: for a day the same key with the same request gets the first answer (header Idempotency-Replayed), with another request 409.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/models';
+};
+
+export type AnnounceModelErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type AnnounceModelError = AnnounceModelErrors[keyof AnnounceModelErrors];
+
+export type AnnounceModelResponses = {
+    /**
+     * Successful Response
+     */
+    201: AdditionRead;
+};
+
+export type AnnounceModelResponse = AnnounceModelResponses[keyof AnnounceModelResponses];
+
+export type RemoveModelData = {
+    body?: never;
+    path: {
+        /**
+         * Model Id
+         */
+        model_id: string;
+    };
+    query?: {
+        /**
+         * Version
+         *
+         * Default: all.
+         */
+        version?: string | null;
+    };
+    url: '/v1/models/{model_id}';
+};
+
+export type RemoveModelErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type RemoveModelError = RemoveModelErrors[keyof RemoveModelErrors];
+
+export type RemoveModelResponses = {
+    /**
+     * Successful Response
+     */
+    200: RetiredModel;
+};
+
+export type RemoveModelResponse = RemoveModelResponses[keyof RemoveModelResponses];
 
 export type GetModelData = {
     body?: never;
@@ -24049,6 +24652,24 @@ export type ListTasksData = {
          */
         priority?: Priority | null;
         /**
+         * Late
+         *
+         * Whether the deadline was missed.
+         */
+        late?: boolean | null;
+        /**
+         * Due From
+         *
+         * Deadline from then on.
+         */
+        due_from?: string | null;
+        /**
+         * Due Before
+         *
+         * Deadline before.
+         */
+        due_before?: string | null;
+        /**
          * Cursor
          */
         cursor?: string | null;
@@ -25455,6 +26076,12 @@ export type ListUsersData = {
          * Total
          */
         total?: boolean;
+        /**
+         * Q
+         *
+         * Words; each is a part of the name or the e-mail address, in upper or lower case.
+         */
+        q?: string;
     };
     url: '/v1/users';
 };

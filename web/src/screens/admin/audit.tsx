@@ -11,8 +11,10 @@ import { getPatientOptions, listEventsOptions, listPatientsOptions, viewersOptio
 import { Trouble, useProblemText } from '../../app/errors'
 import { useSession } from '../../app/session'
 import { PagedTable } from '../../components/paged-table'
+import { PersonChoice } from '../../components/person-choice'
 import { moment, personName } from '../../components/text'
 import { everybodyOptions } from './everybody'
+import { useClearing } from '../../components/clearing'
 
 type Query = NonNullable<ListEventsData['query']>
 const ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/i
@@ -98,6 +100,7 @@ function WhoSaw({ query }: { query: Query }) {
 function PatientChoice({ value, change }: { value: string | undefined; change: (id: string | undefined) => void }) {
   const { t, i18n } = useTranslation('admin')
   const { can } = useSession()
+  const clearing = useClearing()
   const [typed, setTyped] = useState('')
   const text = typed.trim()
   const may = can('patients:read')
@@ -111,7 +114,7 @@ function PatientChoice({ value, change }: { value: string | undefined; change: (
   return (
     <Select<string>
       className="hv-patient-choice"
-      allowClear
+      allowClear={clearing}
       showSearch={{ filterOption: false, onSearch: setTyped }}
       value={value}
       placeholder={t('audit.patient')}
@@ -127,15 +130,14 @@ function PatientChoice({ value, change }: { value: string | undefined; change: (
 function Filters() {
   const { t } = useTranslation('admin')
   const { query, change, text } = useQueryInAddress()
-  const { can } = useSession()
-  const users = useQuery({ ...everybodyOptions, enabled: can('users:read') })
+  const clearing = useClearing()
   const period = (days: [Dayjs | null, Dayjs | null] | null) =>
     change({ from: days?.[0]?.startOf('day').toISOString(), to: days?.[1]?.endOf('day').toISOString() })
   return (
     <div className="hv-filters" role="search">
-      <Select<string> allowClear value={query.category ?? undefined} placeholder={t('audit.category')} aria-label={t('audit.category')} onChange={(category) => change({ category })} options={CATEGORIES.map((value) => ({ value, label: t(`audit.categories.${value}`) }))} popupMatchSelectWidth={false} />
-      <Select<string> allowClear value={query.outcome ?? undefined} placeholder={t('audit.outcome')} aria-label={t('audit.outcome')} onChange={(outcome) => change({ outcome })} options={OUTCOMES.map((value) => ({ value, label: t(`audit.outcomes.${value}`) }))} popupMatchSelectWidth={false} />
-      <Select<string> allowClear showSearch={{ optionFilterProp: 'label' }} value={query.user_id ?? undefined} placeholder={t('audit.person')} aria-label={t('audit.person')} onChange={(user_id) => change({ user_id })} options={(users.data ?? []).map((u) => ({ value: u.id, label: u.name }))} popupMatchSelectWidth={false} />
+      <Select<string> allowClear={clearing} value={query.category ?? undefined} placeholder={t('audit.category')} aria-label={t('audit.category')} onChange={(category) => change({ category })} options={CATEGORIES.map((value) => ({ value, label: t(`audit.categories.${value}`) }))} popupMatchSelectWidth={false} />
+      <Select<string> allowClear={clearing} value={query.outcome ?? undefined} placeholder={t('audit.outcome')} aria-label={t('audit.outcome')} onChange={(outcome) => change({ outcome })} options={OUTCOMES.map((value) => ({ value, label: t(`audit.outcomes.${value}`) }))} popupMatchSelectWidth={false} />
+      <PersonChoice value={query.user_id ?? undefined} change={(user_id) => change({ user_id })} label={t('audit.person')} />
       <Input.Search key={`a${query.action ?? ''}`} defaultValue={query.action ?? ''} allowClear placeholder={t('audit.action')} aria-label={t('audit.action')} onSearch={(action) => change({ action: action.trim() })} />
       <Input.Search key={`s${query.study_id ?? ''}`} defaultValue={query.study_id ?? ''} allowClear placeholder={t('audit.study')} aria-label={t('audit.study')} onSearch={(id) => change({ study_id: ID.test(id.trim()) ? id.trim() : undefined })} />
       <PatientChoice value={query.patient_id ?? undefined} change={(patient_id) => change({ patient_id })} />

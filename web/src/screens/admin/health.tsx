@@ -1,68 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Health: the server, its workers, the archive, and how deadlines were kept.
+// Health: the server, its workers, the archive, and how full the queue is.
 import { useQuery } from '@tanstack/react-query'
-import { Descriptions, Progress, Table } from 'antd'
+import { Descriptions, Table } from 'antd'
 import { useTranslation } from 'react-i18next'
-import type { LimitRead, TaskRead } from '../../api/generated'
-import { getAnalysisLimitsOptions, getIntegrityOptions, limitsOptions, listTasksOptions, readyOptions, versionOptions } from '../../api/generated/@tanstack/react-query.gen'
+import { Link } from 'react-router'
+import type { LimitRead } from '../../api/generated'
+import { getAnalysisLimitsOptions, getIntegrityOptions, limitsOptions, readyOptions, versionOptions } from '../../api/generated/@tanstack/react-query.gen'
 import { Trouble } from '../../app/errors'
 import { useSession } from '../../app/session'
-import { bytes, clock } from '../../components/text'
+import { bytes } from '../../components/text'
 
 const ASK_MS = 10_000
 
-interface Kept {
-  priority: string
-  ended: number
-  kept: number
-  median: number | null
-}
-
-/** How tasks of the newest page kept their deadlines, by priority. */
-export function keptBy(tasks: readonly TaskRead[]): Kept[] {
-  return ['stat', 'urgent', 'routine', 'bulk'].map((priority) => {
-    const ended = tasks.filter((task) => task.priority === priority && task.finished_at)
-    const times = ended
-      .filter((task) => task.state === 'done')
-      .map((task) => (Date.parse(task.finished_at ?? '') - Date.parse(task.last_instance_at ?? task.created_at)) / 1000)
-      .sort((a, b) => a - b)
-    const median = times.length > 0 ? (times[Math.floor(times.length / 2)] ?? null) : null
-    return { priority, ended: ended.length, kept: ended.filter((task) => !task.deadline_missed).length, median }
-  })
-}
-
-function Deadlines() {
+/** How full the queue is; how deadlines were kept has a part of its own. */
+function Queue() {
   const { t } = useTranslation('admin')
-  const limits = useQuery(getAnalysisLimitsOptions())
-  const tasks = useQuery({ ...listTasksOptions({ query: { limit: 200 } }), refetchInterval: ASK_MS })
-  if (tasks.error) return <Trouble error={tasks.error} />
-  const allowed: Record<string, number | undefined> = {
-    stat: limits.data?.stat_seconds,
-    urgent: limits.data?.urgent_seconds,
-    routine: limits.data?.routine_seconds,
-  }
+  const limits = useQuery({ ...getAnalysisLimitsOptions(), refetchInterval: ASK_MS })
+  if (limits.error) return <Trouble error={limits.error} />
   return (
     <section className="hv-part">
-      <h2>{t('health.deadlines')}</h2>
-      <Table<Kept>
-        rowKey="priority"
-        size="small"
-        pagination={false}
-        dataSource={keptBy(tasks.data?.items ?? [])}
-        columns={[
-          { title: t('tasks.priority'), dataIndex: 'priority', render: (p: string) => t(`common:priority.${p}`) },
-          { title: t('health.allowed'), dataIndex: 'priority', key: 'allowed', render: (p: string) => (allowed[p] ? clock(allowed[p]) : '—') },
-          { title: t('health.ended'), dataIndex: 'ended', align: 'right' },
-          {
-            title: t('health.kept'),
-            key: 'kept',
-            width: 220,
-            render: (_, row) => (row.ended > 0 ? <Progress percent={Math.round((100 * row.kept) / row.ended)} size="small" aria-label={t('health.kept')} /> : '—'),
-          },
-          { title: t('health.median'), dataIndex: 'median', align: 'right', render: (s: number | null) => (s === null ? '—' : clock(s)) },
-        ]}
-      />
-      {limits.data && <p className="hv-dim">{t('health.open', { open: limits.data.open_tasks, most: limits.data.max_open_tasks })}</p>}
+      <h2>{t('part.jobs')}</h2>
+      {limits.data && <p>{t('health.open', { open: limits.data.open_tasks, most: limits.data.max_open_tasks })}</p>}
+      <Link to="/admin/deadlines">{t('part.deadlines')}</Link>
     </section>
   )
 }
@@ -95,7 +54,7 @@ export function Health() {
         <h2>{t('health.server')}</h2>
         <Descriptions size="small" bordered column={{ xs: 1, md: 2, lg: 4 }} items={items} />
       </section>
-      <Deadlines />
+      <Queue />
       <section className="hv-part">
         <h2>{t('health.limits')}</h2>
         <Table<LimitRead>

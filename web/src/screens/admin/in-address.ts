@@ -16,3 +16,17 @@ export function useInAddress<Value extends string>(name: string, known: readonly
   }
   return [value, change] as const
 }
+
+/** A text that a list is searched by; '' when there is none. */
+export function useTextInAddress(name: string) {
+  const [params, setParams] = useSearchParams()
+  const change = (to: string) => {
+    setParams((before) => {
+      const next = new URLSearchParams(before)
+      if (to.trim()) next.set(name, to.trim())
+      else next.delete(name)
+      return next
+    })
+  }
+  return [params.get(name) ?? '', change] as const
+}

@@ -7,6 +7,7 @@ import { Link, useParams } from 'react-router'
 import { Lost } from '../../app/errors'
 import { useSession } from '../../app/session'
 import { Audit } from './audit'
+import { Deadlines } from './deadlines'
 import { Health } from './health'
 import { Keys } from './keys'
 import { Quarantine } from './quarantine'
@@ -28,6 +29,7 @@ const PARTS: readonly Part[] = [
   { name: 'keys', needs: null, Screen: Keys },
   { name: 'webhooks', needs: 'notify:read', Screen: Webhooks },
   { name: 'jobs', needs: 'analysis:read', Screen: Tasks },
+  { name: 'deadlines', needs: 'analysis:read', Screen: Deadlines },
   { name: 'quarantine', needs: 'quarantine:manage', Screen: Quarantine },
   { name: 'audit', needs: 'audit:read', Screen: Audit },
   { name: 'health', needs: 'analysis:read', Screen: Health },

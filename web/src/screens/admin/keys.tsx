@@ -47,7 +47,7 @@ function NewKey({ close, made }: { close: () => void; made: (secret: string) => 
           <Input />
         </Form.Item>
         <Form.Item name="days" label={t('keys.days')}>
-          <InputNumber min={1} max={3650} />
+          <InputNumber min={1} max={3650} controls={false} />
         </Form.Item>
         <Form.Item name="service" label={t('keys.service')} valuePropName="checked">
           <Switch />
@@ -95,7 +95,7 @@ export function Keys() {
             title: t('keys.scopes'),
             dataIndex: 'scopes',
             render: (names: string[]) => (
-              <div className="hv-tags">{names.length === 0 ? t('keys.allOfOwner') : names.map((n) => <Tag key={n}>{n}</Tag>)}</div>
+              <div className="hv-tags">{names.length === 0 ? t('keys.allOfOwner') : names.map((n) => <Tag key={n} className="hv-data">{n}</Tag>)}</div>
             ),
           },
           { title: t('keys.used'), dataIndex: 'last_used_at', render: (at: string | null) => <span className="hv-num">{moment(at)}</span> },

@@ -77,7 +77,7 @@ export function Roles() {
             render: (names: string[]) => (
               <div className="hv-tags">
                 {names.map((n) => (
-                  <Tag key={n}>{n === '*' ? t('roles.all') : n}</Tag>
+                  <Tag key={n} {...(n === '*' ? {} : { className: 'hv-data' })}>{n === '*' ? t('roles.all') : n}</Tag>
                 ))}
               </div>
             ),

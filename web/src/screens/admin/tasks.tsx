@@ -11,6 +11,7 @@ import { PagedTable } from '../../components/paged-table'
 import { moment } from '../../components/text'
 import { useAct } from './acting'
 import { useInAddress } from './in-address'
+import { useClearing } from '../../components/clearing'
 
 const STATES = ['queued', 'running', 'done', 'failed', 'cancelled'] as const
 const PRIORITIES = ['stat', 'urgent', 'routine', 'bulk'] as const
@@ -57,12 +58,13 @@ export function Tasks() {
   const { t } = useTranslation('admin')
   const { can } = useSession()
   const [state, setState] = useInAddress<State>('state', STATES)
+  const clearing = useClearing()
   return (
     <>
       <Select<State>
         className="hv-first-button"
         value={state}
-        allowClear
+        allowClear={clearing}
         placeholder={t('tasks.every')}
         aria-label={t('state')}
         options={STATES.map((value) => ({ value, label: t(`common:task.${value}`) }))}

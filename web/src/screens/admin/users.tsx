@@ -11,6 +11,7 @@ import { PagedTable } from '../../components/paged-table'
 import { SecretOnce } from '../../components/secret'
 import { moment } from '../../components/text'
 import { useAct } from './acting'
+import { useTextInAddress } from './in-address'
 
 function useRoleNames() {
   const { i18n } = useTranslation()
@@ -91,24 +92,48 @@ function Acts({ user, shown }: { user: UserRead; shown: (url: string) => void })
   )
 }
 
+function NobodyFound({ clear }: { clear: () => void }) {
+  const { t } = useTranslation('admin')
+  return (
+    <Space orientation="vertical">
+      {t('users.nobody')}
+      <Button size="small" onClick={clear}>
+        {t('users.everybody')}
+      </Button>
+    </Space>
+  )
+}
+
 export function Users() {
   const { t } = useTranslation('admin')
   const { can } = useSession()
   const [open, setOpen] = useState(false)
   const [link, setLink] = useState<string>()
+  const [q, search] = useTextInAddress('q')
   const writes = can('users:write')
   return (
     <>
-      {writes && (
-        <Button type="primary" className="hv-first-button" onClick={() => setOpen(true)}>
-          {t('users.invite')}
-        </Button>
-      )}
+      <div className="hv-filters" role="search">
+        <Input.Search
+          key={q}
+          defaultValue={q}
+          maxLength={100}
+          allowClear
+          placeholder={t('users.search')}
+          aria-label={t('users.search')}
+          onSearch={search}
+        />
+        {writes && (
+          <Button type="primary" onClick={() => setOpen(true)}>
+            {t('users.invite')}
+          </Button>
+        )}
+      </div>
       <PagedTable<UserRead>
-        options={(cursor) => listUsersOptions({ query: { cursor, limit: 50 } })}
-        of=""
+        options={(cursor) => listUsersOptions({ query: { q, cursor, limit: 50 } })}
+        of={q}
         rowKey="id"
-        empty={t('empty')}
+        empty={q ? <NobodyFound clear={() => search('')} /> : t('empty')}
         columns={[
           { title: t('users.name'), dataIndex: 'name' },
           { title: t('users.email'), dataIndex: 'email' },

@@ -67,7 +67,7 @@ function Why({ job }: { job: Job }) {
     return <p className="hv-task-failed">{known ? t(`reason.${reason}`) : t('nothingStored', { reason: reason ?? '—' })}</p>
   }
   if (job.phase !== 'interrupted') return null
-  const error = job.error instanceof SendFailed && job.error.status > 0 ? job.error.document : job.error
+  const error = job.error instanceof SendFailed && job.error.document !== undefined ? job.error.document : job.error
   return (
     <p className="hv-task-failed" role="alert">
       {text(error)} {t('interrupted')}

@@ -19,6 +19,7 @@ export interface Outcome {
 
 const WAYS = /\.(zip|nii|nii\.gz|jpe?g|png|tiff?)$/i
 const TRIES = 5
+const STORE_TRIES = 2 // an object store that refuses our pages refuses them again
 const STOW_FILES = 40
 const STOW_BYTES = 48_000_000
 const ASK_MS = 1000
@@ -45,7 +46,8 @@ async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promis
       return await work()
     } catch (error) {
       const passing = error instanceof SendFailed ? [0, 502, 503].includes(error.status) : error instanceof TypeError
-      if (!passing || tries >= TRIES) throw error
+      const most = error instanceof SendFailed && error.foreign ? STORE_TRIES : TRIES
+      if (!passing || tries >= most) throw error
       await pause(1000 * 2 ** tries, signal)
     }
   }

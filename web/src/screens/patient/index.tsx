@@ -124,7 +124,7 @@ export default function Patient() {
   return (
     <div className="hv-page hv-patient">
       <div className="hv-head">
-        <h1>{person ? personName(person.name, i18n.language !== 'en') || t('worklist:nameless') : t('title')}</h1>
+        <h1 className="hv-data">{person ? personName(person.name, i18n.language !== 'en') || t('worklist:nameless') : t('title')}</h1>
         <span className="hv-dim hv-num">{about.filter(Boolean).join(' · ')}</span>
         <span className="hv-grow" />
         <span className="hv-dim hv-num">

@@ -5,22 +5,22 @@ import { Spin } from 'antd'
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useParams, useSearchParams } from 'react-router'
-import { getResult, getStudy, listStudies, type Finding, type StudyRead } from '../../api/generated'
+import { getResult, type Finding } from '../../api/generated'
 import { codeOf } from '../../api/problem'
 import { Trouble } from '../../app/errors'
 import { useSession } from '../../app/session'
-import { jumpTo, Viewer, type StudyToOpen, type Target } from '../../viewer'
+import { jumpTo, startEngine, Viewer, type StudyToOpen, type Target } from '../../viewer'
 import { WebTrouble } from '../../viewer/dicom/web'
 import { ReadingPanel } from '../reading/panel'
 import { Priors } from './priors'
+import { studyOptions } from './study'
 
-/** A study by our id or by its UID; undefined when there is none. */
-async function findStudy(named: string, space: string): Promise<StudyRead | undefined> {
-  if (/^[\d.]+$/.test(named)) {
-    const { data } = await listStudies({ query: { study_uid: named, space, limit: 1 }, throwOnError: true })
-    return data.items[0]
-  }
-  return (await getStudy({ path: { study_id: named }, throwOnError: true })).data
+performance.mark('hv-code')
+
+/** Have the engine and its decoders at hand before a study is opened. */
+export async function prepare(): Promise<void> {
+  await startEngine()
+  performance.mark('hv-prepared')
 }
 
 function targetOf({ location, explanation }: Finding): Target {
@@ -70,16 +70,16 @@ export default function Screen() {
   const space = search.get('space') ?? 'default'
   const target = useTarget()
   const begin = { ...(search.get('result') ? { result: search.get('result') ?? '' } : {}), ...(search.get('finding') ? { finding: search.get('finding') ?? '' } : {}) }
-  const found = useQuery({ queryKey: ['viewer-study', named, space], queryFn: () => findStudy(named, space) })
+  const found = useQuery(studyOptions(named, space))
   const study = found.data
   const priorId = search.get('prior') ?? ''
-  const prior = useQuery({ queryKey: ['viewer-study', priorId, space], queryFn: () => findStudy(priorId, space), enabled: priorId !== '' }).data
+  const prior = useQuery({ ...studyOptions(priorId, space), enabled: priorId !== '' }).data
   const beside = useMemo<StudyToOpen | undefined>(
-    () => prior && { place: { space, studyUid: prior.study_uid }, date: prior.study_date, description: prior.description },
+    () => (prior ? { place: { space, studyUid: prior.study_uid }, date: prior.study_date, description: prior.description } : undefined),
     [prior, space],
   )
   const opened = useMemo<StudyToOpen | undefined>(
-    () => study && { place: { space, studyUid: study.study_uid }, date: study.study_date, description: study.description },
+    () => (study ? { place: { space, studyUid: study.study_uid }, date: study.study_date, description: study.description } : undefined),
     [study, space],
   )
   if (found.isError) return <div className="hv-page"><Trouble error={found.error} retry={() => void found.refetch()} /></div>

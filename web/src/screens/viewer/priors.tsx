@@ -37,7 +37,7 @@ export function Priors({ study, space }: { study: StudyRead; space: string }) {
           <div className="hv-grow">
             <b className="hv-num">{dicomMoment(other.study_date, other.study_time)}</b> {other.modalities.join('/')}
             {other.id === best?.id && <Tag color="blue">{t('prior.best')}</Tag>}
-            <div className="hv-dim">{other.description}</div>
+            <div className="hv-dim hv-data">{other.description}</div>
           </div>
           <Button
             size="small"

@@ -6,6 +6,7 @@ import dayjs from 'dayjs'
 import { useTranslation } from 'react-i18next'
 import type { WorklistCounts } from '../../api/generated'
 import { useFilters } from './filters'
+import { useClearing } from '../../components/clearing'
 
 const MODALITIES = ['CT', 'MR', 'CR', 'DX', 'DR', 'MG', 'US', 'NM', 'PT', 'XA', 'RF', 'OT']
 const TABS = ['all', 'todo', 'review', 'mine', 'done'] as const
@@ -24,6 +25,7 @@ function day(text: string | undefined) {
 function Choice({ name }: { name: keyof typeof CHOICES }) {
   const { t } = useTranslation('worklist')
   const { query, change } = useFilters()
+  const clearing = useClearing()
   const options = CHOICES[name].map((value) => ({ value: value as string, label: t(`${TEXTS[name]}.${value}`) }))
   return (
     <Select<string>
@@ -33,7 +35,7 @@ function Choice({ name }: { name: keyof typeof CHOICES }) {
       options={options}
       placeholder={t(`filter.${name}`)}
       aria-label={t(`filter.${name}`)}
-      allowClear
+      allowClear={clearing}
       popupMatchSelectWidth={false}
     />
   )
@@ -42,6 +44,7 @@ function Choice({ name }: { name: keyof typeof CHOICES }) {
 export function FilterBar() {
   const { t } = useTranslation('worklist')
   const { query, change, clear, filtered } = useFilters()
+  const clearing = useClearing()
   return (
     <div className="hv-filters" role="search">
       <Input.Search
@@ -58,7 +61,7 @@ export function FilterBar() {
         options={MODALITIES.map((value) => ({ value, label: value }))}
         placeholder={t('filter.modality')}
         aria-label={t('filter.modality')}
-        allowClear
+        allowClear={clearing}
         showSearch
       />
       <DatePicker.RangePicker

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { Link, useNavigate } from 'react-router'
 import { retryTask, type WorklistItem } from '../../api/generated'
 import { countWorklistOptions, countWorklistQueryKey, searchWorklistOptions } from '../../api/generated/@tanstack/react-query.gen'
+import { expectViewer } from '../../app/ahead'
 import { Trouble, useProblemText } from '../../app/errors'
 import { useSession } from '../../app/session'
 import { BatchButton } from './batch'
@@ -86,7 +87,7 @@ export default function Worklist() {
       </div>
       <FilterBar />
       {list.error && <Trouble error={list.error} retry={() => void list.refetch()} />}
-      <div className="hv-wide-table">
+      <div className="hv-wide-table" onPointerEnter={expectViewer} onFocus={expectViewer}>
       <Table<WorklistItem>
         rowKey="study_id"
         size="small"

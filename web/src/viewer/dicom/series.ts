@@ -37,6 +37,13 @@ export function hasImages(modality: string): boolean {
   return !NO_IMAGES.has(modality)
 }
 
+/** The series to begin with: the largest one of images; scouts and single pictures come later. */
+export function firstSeries(series: readonly SeriesItem[]): SeriesItem | undefined {
+  const shown = series.filter((s) => hasImages(s.modality))
+  const volumes = shown.filter((s) => s.images > 3)
+  return (volumes.length > 0 ? volumes : shown)[0]
+}
+
 export function seriesKey(studyUid: string, uid: string): string {
   return `${studyUid}/${uid}`
 }

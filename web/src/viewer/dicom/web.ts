@@ -2,7 +2,7 @@
 // Our DICOMweb as the viewer calls it; the transport keeps the session and the CSRF token.
 import { transport } from '../../api/transport'
 import { text, type Dataset } from './dataset'
-import { hasImages, imagesOf, MAPS, seriesItem, type SeriesItem, type ViewImage } from './series'
+import { firstSeries, hasImages, imagesOf, MAPS, seriesItem, type SeriesItem, type ViewImage } from './series'
 
 export class WebTrouble extends Error {
   constructor(readonly status: number) {
@@ -42,27 +42,61 @@ async function get(url: string, accept: string): Promise<Response> {
   }
 }
 
-async function datasets(url: string): Promise<Dataset[]> {
+async function ask(url: string): Promise<Dataset[]> {
   const answer = await get(url, 'application/dicom+json')
   return answer.status === 204 ? [] : ((await answer.json()) as Dataset[])
 }
 
+const FRESH_MS = 20_000
+const ahead = new Map<string, { answer: Promise<Dataset[]>; at: number }>()
+
+/** What was asked ahead is taken once, while it is fresh; what failed is asked anew. */
+async function datasets(url: string): Promise<Dataset[]> {
+  const early = ahead.get(url)
+  ahead.delete(url)
+  if (!early || performance.now() - early.at > FRESH_MS) return ask(url)
+  return early.answer.catch(() => ask(url))
+}
+
+function keep(url: string): Promise<Dataset[]> {
+  const answer = ask(url)
+  ahead.set(url, { answer, at: performance.now() })
+  return answer
+}
+
+/** Ask for what the first picture needs, before the viewer's code is there. */
+export async function askAhead(place: Place): Promise<void> {
+  ahead.clear()
+  try {
+    const [found, maps] = await Promise.all([keep(seriesUrl(place)), keep(mapsUrl(place)).catch(() => [])])
+    const first = firstSeries(seriesOf(place, found, mapUids(maps)))
+    if (first) await keep(`${seriesRoot(place, first.uid)}/metadata`)
+  } catch {
+    ahead.clear() // the viewer asks for itself, and tells
+  }
+}
+
 const PARAMETRIC_MAP = '1.2.840.10008.5.1.4.1.1.30'
 
-/** The series of a study that hold parametric maps: what they are is told by their objects only. */
-async function mapSeries(place: Place): Promise<Set<string>> {
-  const found = await datasets(`${studyRoot(place)}/instances?SOPClassUID=${PARAMETRIC_MAP}&limit=200`).catch(() => [])
+const seriesUrl = (place: Place) => `${studyRoot(place)}/series?includefield=0008103E&includefield=00201209&limit=500`
+const mapsUrl = (place: Place) => `${studyRoot(place)}/instances?SOPClassUID=${PARAMETRIC_MAP}&limit=200`
+
+/** The series that hold parametric maps: what they are is told by their objects only. */
+function mapUids(found: readonly Dataset[]): Set<string> {
   return new Set(found.map((ds) => text(ds, '0020000E')))
 }
 
 /** The series of a study: images first, by number. */
-export async function listSeries(place: Place): Promise<SeriesItem[]> {
-  const asked = datasets(`${studyRoot(place)}/series?includefield=0008103E&includefield=00201209&limit=500`)
-  const [found, maps] = await Promise.all([asked, mapSeries(place)])
+function seriesOf(place: Place, found: readonly Dataset[], maps: ReadonlySet<string>): SeriesItem[] {
   return found
     .map((ds) => seriesItem(ds, place.studyUid))
     .map((item) => (maps.has(item.uid) ? { ...item, modality: MAPS } : item))
     .sort((a, b) => Number(hasImages(b.modality)) - Number(hasImages(a.modality)) || a.number - b.number)
+}
+
+export async function listSeries(place: Place): Promise<SeriesItem[]> {
+  const [found, maps] = await Promise.all([datasets(seriesUrl(place)), datasets(mapsUrl(place)).catch(() => [])])
+  return seriesOf(place, found, mapUids(maps))
 }
 
 export async function seriesMetadata(place: Place, uid: string): Promise<Dataset[]> {

@@ -62,7 +62,7 @@ export function Strip() {
         <section key={study.place.studyUid} className={study.prior ? 'hv-strip-prior' : ''}>
           <h2>
             {study.prior && <span className="hv-flag">{t('prior.flag')}</span>} {day(study.date)}
-            <small>{study.description}</small>
+            <small className="hv-data">{study.description}</small>
           </h2>
           {study.series.filter((s) => hasImages(s.modality)).map((item) => (
             <Thumb key={item.key} study={study} item={item} />

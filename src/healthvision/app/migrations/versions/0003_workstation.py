@@ -96,6 +96,34 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_destinations_org_id"), ["org_id"], unique=False)
 
     op.create_table(
+        "model_additions",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("expires_at", healthvision.kernel.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", healthvision.kernel.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("model_id", sa.String(), nullable=True),
+        sa.Column("version", sa.String(), nullable=True),
+        sa.Column(
+            "problem",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column(
+            "trial",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("org_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", healthvision.kernel.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_model_additions")),
+    )
+    with op.batch_alter_table("model_additions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_model_additions_org_id"), ["org_id"], unique=False)
+
+    op.create_table(
         "reading_fills",
         sa.Column("org_id", sa.Uuid(), nullable=False),
         sa.Column("cursor", sa.String(), nullable=True),
@@ -734,6 +762,10 @@ def downgrade() -> None:
 
     op.drop_table("reading_reports")
     op.drop_table("reading_fills")
+    with op.batch_alter_table("model_additions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_model_additions_org_id"))
+
+    op.drop_table("model_additions")
     with op.batch_alter_table("destinations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_destinations_org_id"))
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes and words of brain-mri in both languages."""
 
-from healthvision.clinical.result import Code, Interval, Measurement, Text
+from healthvision.clinical import vocabulary
+from healthvision.clinical.result import Code
 
 BRAIN = Code(scheme="SCT", value="12738006", meaning="Brain structure")
 VENTRICLE = Code(scheme="SCT", value="35764002", meaning="Brain ventricle structure")
-ANATOMY = Code(scheme="SCT", value="123037004", meaning="Anatomical Structure")
-ABNORMAL = Code(scheme="SCT", value="49755003", meaning="Morphologically Abnormal Structure")
+ANATOMY, ABNORMAL = vocabulary.ANATOMY, vocabulary.ABNORMAL
 WIDE_VENTRICLES = Code(scheme="99HV", value="wide-ventricles", meaning="Enlarged ventricles")
 HYPERINTENSITY = Code(
     scheme="99HV", value="white-matter-hyperintensity", meaning="White matter hyperintensities"
@@ -37,27 +37,4 @@ _NAMES = {
     "lesion": ("病灶体积", "Volume of the lesion"),
     "region": ("区域体积", "Volume of the region"),
 }
-
-
-def measurement(
-    name: str,
-    value: float,
-    unit: str,
-    method: str,
-    interval: tuple[float, float] | None = None,
-    *,
-    digits: int = 1,
-) -> Measurement:
-    """Return a measurement of this application by its short name, rounded."""
-    zh, en = _NAMES[name]
-    limits = None
-    if interval is not None:
-        limits = Interval(low=round(interval[0], digits), high=round(interval[1], digits))
-    return Measurement(
-        code=Code(scheme="99HV", value=f"brain-{name}", meaning=en),
-        label=Text(zh=zh, en=en),
-        value=round(value, digits),
-        unit=unit,
-        interval=limits,
-        method=method,
-    )
+measurement = vocabulary.Vocabulary.own("brain", _NAMES).measurement

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""chest-xray: from a film to lung fields, heart and opacities."""
+"""chest-xray: from a film to lung fields, heart, opacities and the children's classifier."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -28,9 +28,16 @@ from healthvision.clinical.study import (
     Segmentation,
     SeriesImage,
 )
-from healthvision.clinical.volume import BoolArray
+from healthvision.clinical.volume import Array, BoolArray
 from healthvision.domains.modelhub.ports import Context, Manifest, Stages, StudyInput
-from healthvision.plugins.applications.chest_xray import checks, findings, network, words
+from healthvision.plugins.applications.chest_xray import (
+    checks,
+    findings,
+    network,
+    pneumonia,
+    signs,
+    words,
+)
 from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
 from healthvision.plugins.applications.chest_xray.findings import Drawn, Reading
 from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS, MANIFEST
@@ -41,12 +48,16 @@ _COLOURS = ((255, 140, 0), (255, 60, 60))
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Seen:
-    """An upright frame, dense is bright, with the lung fields; ``distance`` from known films."""
+    """An upright frame, dense is bright, with the lung fields; ``distance`` from known films.
+
+    ``embedding``: float32 (64,) of the lung network.
+    """
 
     frame: Frame
     pixels: np.ndarray
     fields: LungFields | None
     distance: float
+    embedding: Array
     inverted: bool
     below: bool = True
 
@@ -78,7 +89,8 @@ def look_at(frame: Frame) -> Seen:
         seen = network.see(pixels)
         fields = lung_fields(seen.lungs, film)
     below = fields is None or body_below(pixels, film, fields)
-    return Seen(frame, pixels, fields, likeness.distance(seen.embedding), inverted, below)
+    distance = likeness.distance(seen.embedding)
+    return Seen(frame, pixels, fields, distance, seen.embedding, inverted, below)
 
 
 def chest_gate(seen: Seen) -> Gate:
@@ -143,9 +155,12 @@ def _analyse(choice: Choice, image: SeriesImage, clock: Stages) -> ApplicationOu
     if why is not None or seen.fields is None:
         return _abstain(choice, gates, why or Text(zh="未找到肺野", en="no lung fields"), clock)
     reading, more = _read(image, seen, seen.fields, turn)
-    gates += more
     clock.done(0.8, "heart and opacities")
-    output = _output(choice, reading, gates, turn)
+    age = image.header.patient_age_years
+    domain, answer = pneumonia.consider(seen.pixels, seen.fields, seen.embedding, age)
+    gates += [*more, domain]
+    clock.done(0.9, "children's classifier")
+    output = _output(choice, replace(reading, answer=answer), gates, turn)
     clock.done(1.0, "outputs")
     output.stages_s.update(clock.seconds)
     return output
@@ -189,6 +204,9 @@ def _output(
     if reading.heart is not None:
         wide = findings.heart_finding(reading, reading.heart)
         drawn += [] if wide is None else [wide]
+    if reading.answer is not None:
+        fits = signs.finding(reading.image, reading.canvas, reading.answer, reading.fields.both)
+        drawn = drawn if fits is None else [fits, *drawn]
     return ApplicationOutput(
         chosen=choice.chosen,
         gates=tuple(gates),
@@ -212,6 +230,8 @@ def _measurements(reading: Reading) -> tuple[Measurement, ...]:
     ]
     if reading.heart is not None:
         out += findings.heart_measurements(reading, reading.heart)
+    if reading.answer is not None:
+        out += signs.measurements(reading.answer)
     return tuple(out)
 
 
@@ -272,13 +292,20 @@ def _summary(reading: Reading, gates: Sequence[Gate], drawn: Sequence[Drawn]) ->
         if findings.unsure_normal(h):
             zh.append(f"{findings.NOT_EXCLUDED.zh}。")
             en.append(f"{findings.NOT_EXCLUDED.en}.")
+    none = None if reading.answer is None else signs.told_none(reading.answer)
+    if none is not None:
+        zh.append(none.zh)
+        en.append(none.en)
     if drawn:
         zh.append("AI所见：" + "；".join(d.finding.label.zh for d in drawn) + "。")
         en.append("AI findings: " + "; ".join(d.finding.label.en for d in drawn) + ".")
     else:
         zh.append("未标出异常区域，不等于正常。")
         en.append("No region was marked; that does not mean normal.")
+    adult = checks.is_child(reading.image.header) is False
     for gate in gates:
+        if adult and gate.id == pneumonia.GATE:
+            continue  # nobody expects a children's answer; the gate still stands in the result
         if gate.outcome is not GateOutcome.PASSED:
             zh.append(f"注意：{gate.reason.zh}。")
             en.append(f"Warning: {gate.reason.en}.")

@@ -11,10 +11,11 @@ from healthvision.clinical.radiograph.frame import SIDE
 from healthvision.clinical.radiograph.heart import Heart
 from healthvision.clinical.result import Text
 from healthvision.clinical.study import KeyImage
-from healthvision.clinical.volume import Array, BoolArray
+from healthvision.clinical.volume import Array, BoolArray, FloatArray
 
 SCALE = 3
 OUTLINE, OPAQUE, LINE, WHITE = (90, 200, 255), (255, 140, 0), (120, 255, 120), (255, 255, 255)
+HEAT = (255, 70, 40)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,16 +39,26 @@ def key_image(
     *,
     lungs: BoolArray | None = None,
     opaque: BoolArray | None = None,
+    heat: FloatArray | None = None,
     heart: Heart | None = None,
     tracking: str | None = None,
 ) -> KeyImage:
-    """Draw the film with what is given; the patient's right is on the left."""
+    """Draw the film with what is given; the patient's right is on the left.
+
+    ``heat``: (SIDE, SIDE), 0 nothing to 1 most, laid over as a red glow; ``opaque``: a region
+    that is tinted and outlined, with ``heat`` only outlined.
+    """
     side = SIDE * SCALE
     grey = Image.fromarray(np.clip(canvas.pixels, 0, 1).astype(np.float32)).resize((side, side))
     rgb = np.stack([np.asarray(grey) * 235] * 3, axis=-1)
+    if heat is not None:
+        glow = Image.fromarray(np.clip(heat, 0, 1).astype(np.float32)).resize((side, side))
+        weight = 0.45 * np.asarray(glow)[..., None]
+        rgb = (1 - weight) * rgb + weight * np.array(HEAT)
     if opaque is not None and opaque.any():
         inside = _large(opaque)
-        rgb[inside] = 0.72 * rgb[inside] + 0.28 * np.array(OPAQUE)
+        if heat is None:
+            rgb[inside] = 0.72 * rgb[inside] + 0.28 * np.array(OPAQUE)
         rgb[_rim(inside)] = OPAQUE
     if lungs is not None:
         rgb[_rim(_large(lungs))] = OUTLINE

@@ -27,6 +27,7 @@ from healthvision.clinical.study import KeyImage, SeriesImage
 from healthvision.clinical.volume import BoolArray
 from healthvision.plugins.applications.chest_xray import checks, words
 from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
+from healthvision.plugins.applications.chest_xray.pneumonia import Answer
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)  # of the picture's left and right, once upright
 RATIO_METHOD = "widest heart over widest inner chest, borders by shortest path"
@@ -60,7 +61,10 @@ NOT_CALIBRATED = Text(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reading:
-    """What was seen on one upright film; ``heart`` only where a ratio may be given."""
+    """What was seen on one upright film; ``heart`` only where a ratio may be given.
+
+    ``answer``: of the children's classifier, None where it may not answer.
+    """
 
     image: SeriesImage
     frame: Frame
@@ -68,6 +72,7 @@ class Reading:
     fields: LungFields
     opacities: Opacities
     heart: Heart | None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

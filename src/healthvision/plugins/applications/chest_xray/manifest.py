@@ -6,11 +6,12 @@ from typing import Any
 
 from healthvision.clinical.result import EvidenceLevel, Text
 from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Weights
-from healthvision.plugins.applications.chest_xray import network, words
+from healthvision.plugins.applications.chest_xray import network, pneumonia, words
+from healthvision.plugins.applications.chest_xray.child_card import child_limitations
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
-LIMITATIONS = (
+_FIXED = (
     Text(
         zh="标出的“致密影”不是疾病诊断，也不给出概率；未见标记不等于正常，不存在已测定的检出限。"
         "标记不足一侧肺野4%时不报告；位于心影后或膈下的病变会漏检。正常参考片均为1-5岁儿童：该年龄"
@@ -49,9 +50,9 @@ LIMITATIONS = (
         "allows for it, check the drawn lines.",
     ),
     Text(
-        zh="不做儿童肺炎、结核及14种异常的分类。现有公开结核数据的两组来自不同设备，仅看图像边框即可"
+        zh="不做成人肺炎、结核及14种异常的分类。现有公开结核数据的两组来自不同设备，仅看图像边框即可"
         "区分（AUC 0.99），不能用于训练；此类分类只能通过用户自带模型的适配器接入。",
-        en="No classification of pneumonia in children, of tuberculosis, or of the 14 common "
+        en="No classification of pneumonia in adults, of tuberculosis, or of the 14 common "
         "findings. In the public tuberculosis data at hand the two groups come from different "
         "machines (the outer frame alone tells them apart, AUC 0.99), so nothing was trained on "
         "it: such models come in through adapters, with weights that the user brings.",
@@ -68,6 +69,8 @@ _SPEAKS_FOR = {
     "ctr-": (words.WIDE_HEART.value,),
     "opacity-": (words.OPACITY.value,),
     "gate-": ("chest-film",),
+    "child-": (words.SIGNS.value, words.UNSURE.value),
+    "audit-": (words.SIGNS.value, words.UNSURE.value),
     "thorax-": (words.WIDE_HEART.value,),
 }
 
@@ -101,11 +104,27 @@ def _weights(name: str) -> Weights:
     return Weights(
         path=f"healthvision/plugins/applications/chest_xray/{name}",
         sha256=_record()["weights"][name],
-        licence="Apache-2.0; learned from: masks v7labs covid-19-xray-dataset (CC BY 4.0), "
-        "children Kermany, Zhang, Goldbaum 2018, Mendeley rscbjbr9sj (CC BY 4.0), adults "
-        "ml-workgroup covid-19-image-repository, Hannover (CC BY 3.0) and case reports (CC BY 4.0)",
+        licence=f"Apache-2.0; learned from: {_CREDITS[name]}",
         commercial_use=True,
     )
+
+
+_CHILDREN = "children Kermany, Zhang, Goldbaum 2018, Mendeley rscbjbr9sj (CC BY 4.0)"
+_ADULTS = (
+    "adults ml-workgroup covid-19-image-repository, Hannover (CC BY 3.0) and case reports "
+    "(CC BY 4.0)"
+)
+_MASKS = "masks v7labs covid-19-xray-dataset (CC BY 4.0)"
+_PAKISTAN = "Kiran, Jabeen, Mendeley 8j2g3csprk (origin inferred, CC BY 4.0)"
+_CREDITS = {
+    network.WEIGHTS: f"{_MASKS}, {_CHILDREN}, {_ADULTS}",
+    network.REFERENCE: f"{_MASKS}, {_CHILDREN}, {_ADULTS}",
+    pneumonia.WEIGHTS: _CHILDREN,
+    pneumonia.REFERENCE: f"{_CHILDREN}, {_ADULTS}, {_PAKISTAN}",
+}
+
+_EVIDENCE = read_evidence()
+LIMITATIONS = (*_FIXED, *child_limitations({e.metric: e for e in _EVIDENCE}))
 
 
 MANIFEST = Manifest(
@@ -114,23 +133,25 @@ MANIFEST = Manifest(
     title=Text(zh="胸部X线分析", en="Chest X-ray analysis"),
     description=Text(
         zh="检查是否为正位胸片，勾画双肺野，测量心胸比（成人后前位），标出一侧肺明显更致密的区域；"
-        "1-5岁儿童另与正常片比较（不判断原因）。",
+        "1-5岁儿童另与正常片比较（不判断原因），并给出肺部灰阶符合肺炎的校准概率，不确定时明说。",
         en="Checks that it is a frontal chest film, outlines both lung fields, measures the "
         "cardiothoracic ratio (adults, PA), and marks places clearly denser than in the other "
-        "lung, in children of 1 to 5 years also than on normal films, without naming a cause.",
+        "lung, in children of 1 to 5 years also than on normal films, without naming a cause. In "
+        "children of 1 to 5 years it gives a calibrated probability of signs that fit pneumonia, "
+        "or says unsure.",
     ),
     accepts="(Modality in ['DX', 'CR', 'DR', 'RG'] && (BodyPartExamined == '' || "
     "BodyPartExamined.matches('(?i)chest|thorax|lung'))) || (Modality in ['OT', 'SC', 'XC'] && "
     "BodyPartExamined.matches('(?i)chest|thorax|lung'))",
     body_parts=("CHEST", "LUNG", "THORAX"),
-    outputs=(words.WIDE_HEART, words.OPACITY),
+    outputs=(words.WIDE_HEART, words.OPACITY, words.SIGNS, words.UNSURE),
     intended_use=Text(
         zh="供放射科医生参考的辅助工具，不是医疗器械，不能代替诊断。",
         en="Decision support for a radiologist. Not a medical device, no diagnosis.",
     ),
     limitations=LIMITATIONS,
     evidence_level=EvidenceLevel.E1,
-    evidence=read_evidence(),
-    weights=(_weights(network.WEIGHTS), _weights(network.REFERENCE)),
+    evidence=_EVIDENCE,
+    weights=tuple(_weights(name) for name in _CREDITS),
     budget=Budget(memory_mb=1536, cpu_seconds=60, wall_seconds=60, threads=2),
 )

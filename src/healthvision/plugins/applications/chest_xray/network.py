@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lung-field network of the package, run by onnxruntime inside the sandbox's child."""
+"""The networks of the package, run by onnxruntime inside the sandbox's child."""
 
 import hashlib
 from dataclasses import dataclass
@@ -35,18 +35,19 @@ def digest(name: str) -> str:
 
 
 @cache
-def _session() -> onnxruntime.InferenceSession:
+def session(name: str) -> onnxruntime.InferenceSession:
+    """Return a network of this package by its file, loaded once."""
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(read(WEIGHTS), options, ["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(read(name), options, ["CPUExecutionProvider"])
 
 
 def see(pixels: Array) -> Seen:
     """Run the network on one frame (256, 256) of greys 0..1."""
     frame = np.ascontiguousarray(pixels, np.float32)[None, None]
-    lungs, embedding = _session().run(["lungs", "embedding"], {"frame": frame})
+    lungs, embedding = session(WEIGHTS).run(["lungs", "embedding"], {"frame": frame})
     return Seen(np.asarray(lungs[0]), np.asarray(embedding[0]))

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes and words of chest-xray in both languages."""
 
-from healthvision.clinical.result import Code, Interval, Laterality, Measurement, Text
+from healthvision.clinical import vocabulary
+from healthvision.clinical.result import Code, Laterality, Text
 
-LUNG_LEFT = Code(scheme="SCT", value="44029006", meaning="Left lung structure")
-LUNG_RIGHT = Code(scheme="SCT", value="3341006", meaning="Right lung structure")
-HEART = Code(scheme="SCT", value="80891009", meaning="Heart structure")
-ANATOMY = Code(scheme="SCT", value="123037004", meaning="Anatomical Structure")
-ABNORMAL = Code(scheme="SCT", value="49755003", meaning="Morphologically Abnormal Structure")
+LUNG_LEFT, LUNG_RIGHT = vocabulary.LUNG_LEFT, vocabulary.LUNG_RIGHT
+HEART = vocabulary.HEART
+ANATOMY, ABNORMAL = vocabulary.ANATOMY, vocabulary.ABNORMAL
 OPACITY = Code(scheme="99HV", value="lung-opacity", meaning="Opacity of lung field")
 WIDE_HEART = Code(scheme="99HV", value="wide-heart", meaning="Enlarged heart shadow")
+SIGNS = Code(
+    scheme="99HV", value="pneumonia-signs-child", meaning="Signs that fit pneumonia in a child"
+)
+UNSURE = Code(
+    scheme="99HV",
+    value="pneumonia-unsure-child",
+    meaning="Unsure whether there are signs that fit pneumonia in a child",
+)
 
 SIDES = {
     Laterality.RIGHT: Text(zh="右", en="right"),
@@ -30,29 +37,12 @@ _NAMES = {
     "opacity-left": ("左肺野致密区占比", "Opacity, share of the left lung field"),
     "opacity-upper": ("上肺野致密区占比", "Opacity, share of the upper zone"),
     "opacity-middle": ("中肺野致密区占比", "Opacity, share of the middle zone"),
+    "child-probability": (
+        "儿童肺炎征象的校准概率",
+        "Calibrated probability of signs that fit pneumonia (child)",
+    ),
+    "child-inside": ("支持证据位于肺野内的占比", "Share of the evidence inside the lung fields"),
+    "child-right": ("支持证据位于右肺的占比", "Share of the evidence in the right lung"),
     "opacity-lower": ("下肺野致密区占比", "Opacity, share of the lower zone"),
 }
-
-
-def measurement(
-    name: str,
-    value: float,
-    unit: str,
-    method: str,
-    interval: tuple[float, float] | None = None,
-    *,
-    digits: int = 1,
-) -> Measurement:
-    """Return a measurement of this application by its short name, rounded."""
-    zh, en = _NAMES[name]
-    limits = None
-    if interval is not None:
-        limits = Interval(low=round(interval[0], digits), high=round(interval[1], digits))
-    return Measurement(
-        code=Code(scheme="99HV", value=f"chest-{name}", meaning=en),
-        label=Text(zh=zh, en=en),
-        value=round(value, digits),
-        unit=unit,
-        interval=limits,
-        method=method,
-    )
+measurement = vocabulary.Vocabulary.own("chest", _NAMES).measurement

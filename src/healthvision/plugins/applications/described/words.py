@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes and words that all described models share, in both languages."""
 
+from healthvision.clinical import vocabulary
 from healthvision.clinical.result import (
     Code,
     Confidence,
@@ -12,8 +13,7 @@ from healthvision.clinical.result import (
     Text,
 )
 
-ANATOMY = Code(scheme="SCT", value="123037004", meaning="Anatomical Structure")
-ABNORMAL = Code(scheme="SCT", value="49755003", meaning="Morphologically Abnormal Structure")
+ANATOMY, ABNORMAL = vocabulary.ANATOMY, vocabulary.ABNORMAL
 VOLUME = Code(scheme="SCT", value="118565006", meaning="Volume")
 DIAMETER = Code(scheme="99HV", value="longest-axial-diameter", meaning="Longest axial diameter")
 SHARE = Code(scheme="99HV", value="share-of-picture", meaning="Share of the picture")

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codes and words of lung-ct in both languages."""
 
+from healthvision.clinical import vocabulary
 from healthvision.clinical.chest.features import NAMES, ZH_EN
 from healthvision.clinical.chest.masses import Mass
 from healthvision.clinical.chest.nodules import Nodule
-from healthvision.clinical.result import Code, Contribution, Laterality, Measurement, Text
-from healthvision.clinical.result import Interval as Range
+from healthvision.clinical.result import Code, Contribution, Laterality, Text
+from healthvision.clinical.vocabulary import Named, Vocabulary
 
-LUNG_LEFT = Code(scheme="SCT", value="44029006", meaning="Left lung structure")
-LUNG_RIGHT = Code(scheme="SCT", value="3341006", meaning="Right lung structure")
+LUNG_LEFT, LUNG_RIGHT = vocabulary.LUNG_LEFT, vocabulary.LUNG_RIGHT
 SOLITARY = Code(scheme="SCT", value="427359005", meaning="Solitary nodule of lung")
 NODULE = Code(scheme="SCT", value="27925004", meaning="Nodule")
 MASS = Code(scheme="SCT", value="309529002", meaning="Lung mass")
 EMPHYSEMA = Code(scheme="SCT", value="87433001", meaning="Pulmonary emphysema")
-ANATOMY = Code(scheme="SCT", value="123037004", meaning="Anatomical Structure")
-ABNORMAL = Code(scheme="SCT", value="49755003", meaning="Morphologically Abnormal Structure")
+ANATOMY, ABNORMAL = vocabulary.ANATOMY, vocabulary.ABNORMAL
 DENSITY = Code(scheme="99HV", value="nodule-density", meaning="Density type of nodule")
 
 ZONES = (
@@ -94,30 +93,9 @@ _CODES = {
         "Noise in the lungs",
     ),
 }
-
-
-def measurement(
-    name: str,
-    value: float,
-    unit: str,
-    method: str,
-    interval: tuple[float, float] | None = None,
-    *,
-    digits: int = 1,
-) -> Measurement:
-    """Return a measurement of this application by its short name, rounded."""
-    code, zh, en = _CODES[name]
-    limits = None
-    if interval is not None:
-        limits = Range(low=round(interval[0], digits), high=round(interval[1], digits))
-    return Measurement(
-        code=code,
-        label=Text(zh=zh, en=en),
-        value=round(value, digits),
-        unit=unit,
-        interval=limits,
-        method=method,
-    )
+measurement = Vocabulary(
+    {name: Named(code, Text(zh=zh, en=en)) for name, (code, zh, en) in _CODES.items()}
+).measurement
 
 
 def region(*, left: bool, zone: int) -> Text:

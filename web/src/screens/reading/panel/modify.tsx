@@ -6,6 +6,7 @@ import type { Finding, FindingChanges, Laterality, VerdictCreate } from '../../.
 import { useText } from '../../../components/text'
 import type { ReasonCode } from './model'
 import { categoryTitle, unitName } from './why'
+import { useClearing } from '../../../components/clearing'
 
 interface Fields {
   label?: string
@@ -58,6 +59,7 @@ export function ModifyDialog({ finding, busy, done, close }: {
   const { t } = useTranslation('reading')
   const text = useText()
   const [form] = Form.useForm<Fields>()
+  const clearing = useClearing()
   const words = { label: finding ? text(finding.label) : '', region: finding ? text(finding.location.region) : '' }
   const send = (fields: Fields) => {
     const changes = changesOf(finding, fields, words)
@@ -96,7 +98,7 @@ export function ModifyDialog({ finding, busy, done, close }: {
             <Form.Item name="label" label={t('modify.label')}><Input maxLength={200} /></Form.Item>
             <Form.Item name="region" label={t('modify.region')}><Input maxLength={200} /></Form.Item>
             <Form.Item name="laterality" label={t('modify.side')}>
-              <Select allowClear options={SIDES.map((value) => ({ value, label: t(`side.${value}`) }))} />
+              <Select allowClear={clearing} options={SIDES.map((value) => ({ value, label: t(`side.${value}`) }))} />
             </Form.Item>
             {(finding.categories ?? []).map((c, i) => (
               <Form.Item key={c.guideline} name={['categories', String(i)]} label={categoryTitle(c.guideline, '')}>
@@ -105,7 +107,7 @@ export function ModifyDialog({ finding, busy, done, close }: {
             ))}
             {numbers.map((m, i) => (
               <Form.Item key={`${m.code.value} ${m.label.en}`} name={['numbers', String(i)]} label={`${text(m.label)} ${unitName(m.unit)}`}>
-                <InputNumber className="hv-wide" />
+                <InputNumber className="hv-wide" controls={false} />
               </Form.Item>
             ))}
           </div>
@@ -115,7 +117,7 @@ export function ModifyDialog({ finding, busy, done, close }: {
         </Form.Item>
         <div className="hv-form-grid">
           <Form.Item name="reason_code" label={t('reason.title')}>
-            <Select allowClear options={REASONS.map((value) => ({ value, label: t(`reason.${value}`) }))} />
+            <Select allowClear={clearing} options={REASONS.map((value) => ({ value, label: t(`reason.${value}`) }))} />
           </Form.Item>
           <Form.Item name="reason" label={t('reason.words')}><Input maxLength={2000} /></Form.Item>
         </div>

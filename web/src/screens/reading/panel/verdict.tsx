@@ -8,6 +8,7 @@ import { moment } from '../../../components/text'
 import { READING_KEYS, type ReadingAction } from './keys'
 import type { Place, ReasonCode } from './model'
 import { REASONS } from './modify'
+import { useClearing } from '../../../components/clearing'
 
 export function Said({ verdict }: { verdict: VerdictRead }) {
   const { t } = useTranslation('reading')
@@ -36,6 +37,7 @@ export function VerdictBar({ place, busy, may, act, because }: {
 }) {
   const { t } = useTranslation('reading')
   const { mine, others } = place
+  const clearing = useClearing()
   const button = (action: 'accept' | 'reject' | 'modify', icon: React.ReactNode) => (
     <Tooltip title={t(`verdict.${action}Key`, { key: READING_KEYS[action].toUpperCase() })}>
       <Button
@@ -68,7 +70,7 @@ export function VerdictBar({ place, busy, may, act, because }: {
       {may && mine?.decision === 'reject' && (
         <Select<ReasonCode>
           className="hv-wide"
-          allowClear
+          allowClear={clearing}
           placeholder={t('reason.ask')}
           aria-label={t('reason.ask')}
           value={mine.reason_code || undefined}
