@@ -27,7 +27,9 @@ COARSE = 32  # side of the small pictures of the shortcut audit
 class Film:
     """One film: ``group`` of GROUPS; ``fold`` 0-4 of children, 9 of adults; ``grey``: uint8.
 
-    ``held_out``: never used to learn or choose anything of the released classifier.
+    ``held_out``: never used to learn or choose anything of the children's classifier itself.
+    The lung network, whose embedding its age look is given, learned from masks of other films:
+    see ``taught_lungs``.
     """
 
     group: str
@@ -63,6 +65,16 @@ def children() -> Iterator[Film]:
                 fold, grey = fold_of(r["patient"], folds), _grey(archive.read(r["image"]))
                 yield Film("child-original", r["image"], r["label"], r["agent"], r["patient"],
                            fold, fold == 0, grey)  # fmt: skip
+
+
+def taught_lungs() -> frozenset[str]:
+    """Return the adults' films whose masks taught the released lung network (folds 1-4)."""
+    folds = child_folds()
+    return frozenset(
+        r["image"]
+        for r in _rows("lung_masks/index.csv")
+        if r["population"] == "adult" and fold_of(r["patient"], folds) != 0
+    )
 
 
 def adults() -> Iterator[Film]:
@@ -115,7 +127,10 @@ def collect() -> dict[str, np.ndarray]:
                 ("picture", picture.astype(np.uint8)),
                 ("outline", outline.astype(np.uint8)),
                 ("usable", chest_gate(seen).outcome is not GateOutcome.FAILED),
-                *((k, getattr(film, k)) for k in ("group", "label", "agent", "patient", "fold")),
+                *(
+                    (k, getattr(film, k))
+                    for k in ("group", "name", "label", "agent", "patient", "fold")
+                ),
                 ("held_out", film.held_out),
             ):
                 rows.setdefault(name, []).append(value)

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from chest_xray_children import COARSE, Film, children, collect
+from chest_xray_children import COARSE, Film, children, collect, taught_lungs
 from reference_chest_xray_pneumonia import Arrays, is_child, logits_apart
 from scipy import ndimage
 
 from healthvision.clinical.radiograph.ages import learn_look
 from healthvision.clinical.radiograph.frame import fit
+from healthvision.clinical.radiograph.sheet import lay_flat
 from healthvision.clinical.statistics.agreement import wilson
 from healthvision.clinical.statistics.probability import (
     area,
@@ -32,10 +33,12 @@ from healthvision.plugins.applications.chest_xray.pneumonia import (
     consider,
     evidence_of,
     reference,
+    share_inside,
 )
 
 CHILDREN = "data/cxr/pneumonia_pediatric"
 HELD = f"{CHILDREN}, fold 0 (held out)"
+OWN_SHAPE = "data/cxr/lung_masks, children of fold 0 (held out) in their own shape, 384 px"
 CROSS = f"{CHILDREN}, 5 folds by patient, each by a network that never saw it"
 DRAWS, RANDOM_REGIONS, DONORS = 400, 5, 3
 RIDGE = 30.0  # of the linear model of the audit, fixed beforehand
@@ -107,7 +110,7 @@ def answers(
 
 
 def answered(data: Arrays) -> np.ndarray:
-    """Return which films the classifier answers when no age is stated."""
+    """Return which films look as if they could be answered, whatever age is stated."""
     look = reference().look
     score = data["traits"] @ look.weight - look.offset
     found: np.ndarray = data["usable"] & (score <= look.limit) & (data["sharp"] >= LEAST_SHARP)
@@ -124,21 +127,30 @@ def held_out(data: Arrays) -> list[Record]:
     truth, patients = data["label"][own] == "PNEUMONIA", data["patient"][own]
     yes, no = known.sets.holds(p)
     out = answers("child-", p, (yes, no), truth, patients, HELD)
-    for agent in ("bacteria", "virus"):
-        use = truth & (np.char.lower(data["agent"][own]) == agent)
-        out.append(share(f"child-signs-{agent}", (yes & ~no)[use], HELD))
-        out.append(share(f"child-called-none-{agent}", (no & ~yes)[use], HELD))
-    out.append(share("child-signs-normal", (yes & ~no)[~truth], HELD))
-    out.append(share("child-called-none-normal", (no & ~yes)[~truth], HELD))
+    out += told_shares("", truth, data["agent"][own], (yes, no), HELD)
     q = known.platt(evidence_of(data["sheets"][other].astype(np.float32))[0])
     real = data["label"][other] == "PNEUMONIA"
-    where = "data/cxr/lung_masks, children of fold 0 (held out) in their own shape, 384 px"
-    who = data["patient"][other]
-    out.append(drawn("child-auc-unsqueezed", lambda i: area(q[i], real[i]), who, where))
-    out.append(
-        drawn("child-ece-unsqueezed", lambda i: calibration_error(q[i], real[i]), who, where)
-    )
+    both = known.sets.holds(q)
+    out += [
+        Record(f"{r.metric}-unsqueezed", r.value, r.low, r.high, r.n, r.data)
+        for r in answers("child-", q, both, real, data["patient"][other], OWN_SHAPE)
+    ]
+    out += told_shares("-unsqueezed", real, data["agent"][other], both, OWN_SHAPE)
     return out + erased(data, own[truth & yes & ~no])
+
+
+def told_shares(
+    end: str, truth: np.ndarray, agents: np.ndarray, holds: tuple[np.ndarray, np.ndarray],
+    data: str,
+) -> list[Record]:  # fmt: skip
+    """Return how often 'signs' and 'no signs' were told, by agent and of normal films."""
+    yes, no = holds
+    groups = {a: truth & (np.char.lower(agents) == a) for a in ("bacteria", "virus")}
+    out = []
+    for name, use in (groups | {"normal": ~truth}).items():
+        out.append(share(f"child-signs-{name}{end}", (yes & ~no)[use], data))
+        out.append(share(f"child-called-none-{name}{end}", (no & ~yes)[use], data))
+    return out
 
 
 def erased(data: Arrays, use: np.ndarray) -> list[Record]:
@@ -176,7 +188,10 @@ def erased(data: Arrays, use: np.ndarray) -> list[Record]:
 
 
 def domain(data: Arrays) -> list[Record]:
-    """Return who is answered and who is not, with age unknown: the picture alone decides."""
+    """Return whom the picture alone lets through and whom not: the second line behind the age.
+
+    "unseen" and "taught": of the held-out adults, whose masks the lung network never saw or saw.
+    """
     may = answered(data)
     out = []
     for group, metric in (("child", "children"), ("child-original", "children-unsqueezed")):
@@ -187,6 +202,14 @@ def domain(data: Arrays) -> list[Record]:
         use = data["held_out"] & (data["group"] == group)
         where = f"{ADULTS[group.split('-')[0]]}, held-out half"
         out.append(share(f"child-domain-refused-adults-{group}", ~may[use], where))
+    taught = np.isin(data["name"], sorted(taught_lungs()))
+    for name, part, said in (
+        ("unseen", ~taught, "unseen by the lung network"),
+        ("taught", taught, "their masks taught the lung network"),
+    ):
+        use = data["held_out"] & (data["group"] == "covid") & part
+        where = f"data/cxr/covid_adult, held-out half, {said}"
+        out.append(share(f"child-domain-refused-adults-covid-{name}", ~may[use], where))
     kids = is_child(data) & ~data["held_out"]
     for left, learned in (("covid", "tb"), ("tb", "covid")):
         source = np.char.startswith(data["group"], learned) & data["usable"]
@@ -197,6 +220,47 @@ def domain(data: Arrays) -> list[Record]:
         out.append(share(f"child-domain-refused-adults-{left}-source-out", hit, where))
     adult = (data["fold"] == 9) & np.isin(data["group"], ["covid", "tb"])
     out.append(share("gate-analysed-all-adults", data["usable"][adult], "; ".join(ADULTS.values())))
+    return out
+
+
+def inside() -> list[Record]:
+    """Return how much of what the network sees lies inside the lung fields, on fold 0.
+
+    "child-inside": of the evidence, on films told as a finding. "child-sheet-inside": of the
+    pixels it is given, on all films that it answers.
+    """
+    shares, sheets, told = [], [], []
+    for film in children():
+        if not (film.held_out and film.group == "child"):
+            continue
+        seen = look_at(fit(film.grey))
+        if seen.fields is None:
+            continue
+        answer = consider(seen.pixels, seen.fields, seen.embedding, 3)[1]
+        if answer is None:
+            continue
+        sheet = lay_flat(seen.pixels, seen.fields)
+        shares.append((answer.inside, film.patient))
+        sheets.append(
+            (share_inside(sheet, np.ones_like(answer.evidence), seen.fields), film.patient)
+        )
+        told.append(answer.yes or not answer.no)
+    found = [s for s, t in zip(shares, told, strict=True) if t]
+    out = []
+    for metric, rows, where in (
+        ("child-inside", found, f"{HELD}, films told as a finding"),
+        ("child-sheet-inside", sheets, HELD),
+    ):
+        value, who = np.array([v for v, _ in rows]), np.array([p for _, p in rows])
+        for name, part in (("least", 0), ("p05", 5), ("median", 50)):
+            out.append(
+                drawn(
+                    f"{metric}-{name}",
+                    lambda i, v=value, p=part: float(np.percentile(v[i], p)),
+                    who,
+                    where,
+                )
+            )
     return out
 
 
@@ -322,4 +386,4 @@ def records() -> list[dict[str, object]]:
     """Return every figure of the children's classifier."""
     data = collect()
     found = [r for part in (held_out, domain, crossed) for r in part(data)]
-    return [r.row() for r in (*found, *changed())]
+    return [r.row() for r in (*found, *inside(), *changed())]

@@ -18,7 +18,7 @@ from chest_xray_children import collect
 
 from healthvision.clinical.radiograph.ages import learn_look
 from healthvision.clinical.statistics.probability import fit_platt, fit_sets
-from healthvision.plugins.applications.chest_xray.pneumonia import evidence_of
+from healthvision.plugins.applications.chest_xray.pneumonia import LEAST_SHARP, evidence_of
 
 OUT = "src/healthvision/plugins/applications/chest_xray/pneumonia.npz"
 FOLDS = Path("scripts/chest_xray_folds.onnx")
@@ -63,6 +63,8 @@ def learn(data: Arrays) -> None:
         sets=np.array([sets.yes, sets.no, sets.coverage]), weight=look.weight,
         offset=look.offset, limit=look.limit, share=truth.mean(),
     )  # fmt: skip
+    least = float(data["sharp"][apart & is_child(data)].min())
+    print("least sharp", round(least, 3), "LEAST_SHARP lies below it by hand:", LEAST_SHARP)
     print(len(truth), "films", platt, sets, "share", round(float(truth.mean()), 3), "adults",
           int(adult.sum()), "limit", round(look.limit, 3))  # fmt: skip
 

@@ -2,6 +2,7 @@
 """A study with rods of 20.0 mm, blocks of known values, four ways to lie, and a segmentation."""
 
 import io
+from functools import cache
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -36,8 +37,13 @@ def rod_voxels() -> Voxels:
     return hu
 
 
+@cache
 def rod_study() -> list[bytes]:
-    """Return the objects of the study: rods, three other ways to lie, a segmentation."""
+    """Return the objects of the study: rods, three other ways to lie, a segmentation.
+
+    The same bytes each time: the clock and chance go into the segmentation, and a server that has
+    the study from an earlier test refuses another object under the same UID.
+    """
     hu = rod_voxels()
     slices = [_slice("rods", 1, hu[i], i, AXIAL) for i in range(SHAPE[0])]
     files = [to_part10(s) for s in slices]

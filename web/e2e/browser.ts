@@ -26,12 +26,7 @@ let browser: Browser | undefined
 
 export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { width: 1440, height: 900 }): Promise<Visit> {
   browser ??= await chromium.launch({ executablePath: process.env.HV_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
-  const context = await browser.newContext({
-    viewport: size,
-    locale: language,
-    acceptDownloads: true,
-    reducedMotion: 'reduce', // a dialog that still grows on a slow machine moves its button away under a click
-  })
+  const context = await browser.newContext({ viewport: size, locale: language, acceptDownloads: true })
   await context.addInitScript((chosen) => {
     if (localStorage.getItem('hv-language')) return
     localStorage.setItem('hv-language', chosen)

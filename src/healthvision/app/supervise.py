@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.telemetry import UP, logger
@@ -22,6 +23,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 GOOD_RUN_S = 60.0  # a child that lived this long starts again at once
 STOP_S = 20.0
+STOP_BESIDE_S = 8.0  # less than a worker has for its own end
 LOOK_S = 0.2
 BAD_SETTINGS = 78  # the exit code of a child that no restart mends: EX_CONFIG of sysexits.h
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -64,37 +66,42 @@ class Child:
     again_at: float = 0.0
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process; what a full machine does not let start counts as a death."""
         self.begun = monotonic()
-        if self.own_session:
-            self.process = subprocess.Popen(
-                self.command, start_new_session=True, preexec_fn=_die_with_parent
-            )
-        else:
-            self.process = subprocess.Popen(self.command)
+        before_exec = {"start_new_session": True, "preexec_fn": _die_with_parent}
+        options: dict[str, Any] = before_exec if self.own_session else {}
+        try:
+            self.process = subprocess.Popen(self.command, **options)
+        except OSError as error:
+            _log.warning("a role did not start", role=self.role, reason=error.strerror)
+            self._died(lived=0.0)
 
     def look(self) -> int | None:
         """Take note of the child's end; returns its exit code when it ended just now."""
         code = None if self.process is None else self.process.poll()
         if code is None:
             return None
-        lived = monotonic() - self.begun
         self.process = None
+        self._died(lived=monotonic() - self.begun)
+        return code
+
+    def _died(self, lived: float) -> None:
         self.deaths = 0 if lived >= GOOD_RUN_S else self.deaths + 1
         delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** max(0, self.deaths - 1))
         self.again_at = monotonic() + (delay if self.deaths else 0.0)
-        return code
 
 
 @dataclass(slots=True)
 class Supervisor:
     """Keeps children alive until it is told to stop.
 
-    ``ends_on_bad_settings``: a child that ends for wrong settings ends all.
+    ``ends_on_bad_settings``: a child that ends for wrong settings ends all; ``stop_s``: how long
+    children have to end before they are killed.
     """
 
     children: list[Child]
     ends_on_bad_settings: bool = True
+    stop_s: float = STOP_S
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> int:
@@ -127,7 +134,7 @@ class Supervisor:
         alive = [c.process for c in self.children if c.process is not None]
         for process in alive:
             process.terminate()
-        end = monotonic() + STOP_S
+        end = monotonic() + self.stop_s
         for process in alive:
             try:
                 process.wait(max(0.0, end - monotonic()))
@@ -139,7 +146,7 @@ class Supervisor:
 @contextmanager
 def beside(children: Sequence[Child]) -> Iterator[None]:
     """Keep children alive, watched by a thread, as long as the block runs; then end them."""
-    supervisor = Supervisor(list(children), ends_on_bad_settings=False)
+    supervisor = Supervisor(list(children), ends_on_bad_settings=False, stop_s=STOP_BESIDE_S)
     thread = threading.Thread(target=supervisor.run, name="hv-beside", daemon=True)
     thread.start()
     try:

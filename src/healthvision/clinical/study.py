@@ -44,6 +44,7 @@ class SeriesHeader:
     issuer: str | None = None
     patient_sex: str | None = None
     patient_age_years: int | None = None
+    age_doubt: str = ""  # 'unreadable', 'disagrees' (with the birth date): no age to rely on
     study_date: str | None = None
     accession_number: str | None = None
     slice_thickness_mm: float | None = None

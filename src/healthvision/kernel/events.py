@@ -194,6 +194,14 @@ def publish_on(connection: Connection, resources: Resources, actor: Actor, event
     """Write an event in a bulk writer's transaction; see ``publish``."""
     values = {**_row_values(actor, event), "created_at": now()}
     connection.execute(insert(EventRow), values)
+    if resources.get(EventRegistry).elsewhere:
+        jobs.enqueue_on(
+            connection,
+            resources,
+            SPREAD,
+            {"event_id": str(values["id"])},
+            job_id=f"{values['id']}:spread",
+        )
     for name in resources.get(EventRegistry).matching(event.topic):
         payload = {"event_id": str(values["id"]), "handler": name}
         job_id = f"{values['id']}:{name}"

@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from healthvision.kernel.clock import monotonic
 LOOK_S = 0.001
 LONGEST_S = 0.1
 ASK_S = 0.0005  # a sender asks for the database that often
+TRIES = 5
 SUFFIX = "-way"  # of the file's name
 
 
@@ -65,11 +67,12 @@ class RightOfWay:
         if file is None:
             yield
             return
-        fcntl.flock(file, fcntl.LOCK_SH)
+        shared = self._shared(file)
         try:
             yield
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+            if shared:
+                fcntl.flock(file, fcntl.LOCK_UN)
 
     def is_wanted(self) -> bool:
         """Tell whether a sender waits."""
@@ -80,7 +83,24 @@ class RightOfWay:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # a file system without such locks
+            self.path = ""
+            return False
         fcntl.flock(file, fcntl.LOCK_UN)
+        return False
+
+    def _shared(self, file: "_File") -> bool:
+        """Take the lock of those who wait; False when others look just now, again and again."""
+        for _ in range(TRIES):
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(ASK_S)
+            except OSError:
+                self.path = ""
+                return False
+            else:
+                return True
         return False
 
     def _file(self) -> "_File | None":

@@ -28,6 +28,7 @@ from healthvision.domains.storage.vault import Vault
 from healthvision.kernel.clock import FixedClock, now, use_clock
 from healthvision.kernel.db import Database
 from healthvision.kernel.events import EventRow
+from healthvision.kernel.leases import settle
 from healthvision.kernel.security import Actor
 from healthvision.kernel.settings import CoreSettings
 from tests.domains.archive.conftest import Send
@@ -217,7 +218,12 @@ class TestMoveSeries:
 
 class TestRemoveSpentSegments:
     async def test_a_segment_goes_when_no_row_needs_it(
-        self, db: Database, actor: Actor, core: CoreSettings, send: Send
+        self,
+        db: Database,
+        actor: Actor,
+        core: CoreSettings,
+        send: Send,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         study = await sealed(db, send, list(ct_series(2)))
         spool = core.data_dir / "spool"
@@ -226,7 +232,21 @@ class TestRemoveSpentSegments:
             rows = (await session.scalars(select(ReceiverRow))).all()
             for row in rows:
                 row.segment += 1
+        order: list[str] = []
+        delete = storage.delete_key
+
+        async def noted_settle(of: Database) -> None:
+            await settle(of)
+            order.append("settled")
+
+        async def noted_delete(of: Database, key: str, *, store: str) -> None:
+            order.append("deleted")
+            await delete(of, key, store=store)
+
+        monkeypatch.setattr("healthvision.domains.archive.sweeping.settle", noted_settle)
+        monkeypatch.setattr(storage, "delete_key", noted_delete)
         assert await service.remove_spent_segments(db) == 1
+        assert order == ["settled", "deleted"]  # a power cut may undo a swap that is not settled
         assert list(spool.glob("*/*.log")) == []
         assert len(await contents(db, actor, study)) == 2
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing by a process of its own: nobody waits for the sealing of another study."""
 
+import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from healthvision.domains.archive import completeness, pack_rows, sealing, service
 from healthvision.domains.archive.events import StudyComplete
@@ -128,3 +131,36 @@ class TestFinishStudy:
         await service.seal_study(db, actor.org_id, answer.study_id)
         await service.finish_study(db, actor.org_id, answer.study_id)
         assert await told(db) == [answer.study_id]
+
+
+class TestStop:
+    async def test_a_stop_while_the_database_commits_takes_no_bytes_that_rows_name(
+        self, db: Database, actor: Actor, send: Send, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cancelled commit is done all the same: the driver's thread does not know of it."""
+        (answer,) = await send([ct_bytes()])
+        assert answer.study_id is not None
+        committing = asyncio.Event()
+        swap, commit = sealing._swap, AsyncSession.commit
+        swapping = False
+
+        async def noted_swap(*wanted: Any) -> Any:
+            nonlocal swapping
+            swapping = True
+            return await swap(*wanted)
+
+        async def noted_commit(session: AsyncSession) -> None:
+            if swapping:
+                committing.set()
+            await commit(session)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sealing, "_swap", noted_swap)
+            patch.setattr(AsyncSession, "commit", noted_commit)
+            sealed = asyncio.create_task(sealing.seal_study(db, actor.org_id, answer.study_id))
+            await committing.wait()
+            sealed.cancel()
+            await asyncio.gather(sealed, return_exceptions=True)
+        source = service.read_instances(db, actor, "default", answer.study_uid)
+        bodies = [b"".join([p async for p in found.stream]) async for found in source]
+        assert len(bodies) == 1 and all(bodies)

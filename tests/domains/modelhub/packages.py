@@ -3,6 +3,7 @@
 
 import io
 import stat
+import struct
 import zipfile
 from pathlib import Path
 
@@ -63,6 +64,29 @@ def upon_each_other() -> bytes:
     tail[8:12] = (2).to_bytes(2, "little") * 2
     tail[12:16] = (2 * len(entry)).to_bytes(4, "little")
     return one[:start] + entry + again + bytes(tail)
+
+
+def zip64(place: int | None = None, count: int = 1, length: int = 0, comment: int = 0) -> bytes:
+    """Return a zip whose directory is told by a ZIP64 record right before its locator.
+
+    ``place``: where the locator says the record is (None: where it is); a record that promises one
+    entry lies at 0. ``count``, ``length``: what the true record says (length 0: the true one).
+    ``comment``: bytes at the end of the file.
+    """
+    decoy = _record64(1, 100, 0)
+    out = io.BytesIO(decoy)
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("model.yaml", "x")
+    data = out.getvalue()
+    start, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end if place is None else place, 1)
+    tail = data[end:-2] + struct.pack("<H", comment) + b"c" * comment
+    return data[:end] + _record64(count, length or end - start, start) + locator + tail
+
+
+def _record64(count: int, length: int, start: int) -> bytes:
+    size = (b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start)
+    return struct.pack("<4sQ2H2L4Q", *size)
 
 
 def many_promised(count: int, length: int) -> bytes:

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models brought through the API: announced, sent, judged in a job, served or refused."""
 
+import asyncio
+import errno
+import fcntl
 import hashlib
-from collections.abc import Sequence
+import os
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +25,18 @@ from healthvision.domains.audit import module as audit
 from healthvision.domains.audit import service as audit_service
 from healthvision.domains.audit.tables import AuditEvent
 from healthvision.domains.identity.tables import Organisation
-from healthvision.domains.modelhub import adding, additions
+from healthvision.domains.modelhub import adding, additions, jobs
 from healthvision.domains.modelhub import module as modelhub
 from healthvision.domains.modelhub.adding import Trial
-from healthvision.domains.modelhub.errors import EngineBusy
-from healthvision.domains.modelhub.service import Registry, Shelf
+from healthvision.domains.modelhub.errors import AdditionsFull
+from healthvision.domains.modelhub.service import Registry, Shelf, Stored
 from healthvision.domains.modelhub.tables import ModelAddition
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database
+from healthvision.kernel.errors import OutOfSpace
+from healthvision.kernel.jobs import JobContext
 from healthvision.kernel.module import Module
+from healthvision.kernel.sandbox import SandboxFailed
 from healthvision.kernel.security import Actor
 from tests.domains.modelhub import packages
 from tests.support import own_models
@@ -78,6 +89,13 @@ class Door:
             rows = await session.scalars(select(AuditEvent).where(AuditEvent.action == action))
             return [(row.org_id, row.subject) for row in rows]
 
+    async def row(self, addition: Any) -> tuple[str, int]:
+        """Return the state of an addition and how many trials of it did not come back."""
+        async with self.db.reading() as session:
+            mine = ModelAddition.id == UUID(addition["id"])
+            row = (await session.scalars(select(ModelAddition).where(mine))).one()
+            return row.state, row.begun
+
     def left(self) -> list[str]:
         """Return what still lies beside the models."""
         return sorted(p.name for p in (self.shelf.folder / ".incoming").iterdir())
@@ -110,7 +128,7 @@ async def door(
 @pytest.fixture
 def passed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dry run is taken for passed; what it does is tested with the shelf."""
-    monkeypatch.setattr(adding, "try_out", lambda _proposal: PASSED)
+    monkeypatch.setattr(adding, "try_out", lambda *_args: PASSED)
 
 
 def _good(tmp_path: Path, **changes: Any) -> bytes:
@@ -172,6 +190,7 @@ class TestBringing:
             with pytest.raises(OSError, match="no log"):
                 await door.queue.drain(door.db)
         assert door.shelf.entries() == []
+        assert door.left() == [f"{addition['id']}.zip"]
         await additions.check(
             door.db, next(iter(await door.log("modelhub.model_announced")))[0], UUID(addition["id"])
         )
@@ -273,8 +292,6 @@ class TestRefusing:
              "model-refused"),
             ({"engine": {"kind": "onnx", "weights": "../model.onnx"}},
              "model-description-invalid"),
-            ({"engine": {"kind": "http", "url": "https://v.example/x",
-                         "secret_file": "/etc/shadow"}}, "model-refused"),
             ({"id": "lung-ct"}, "model-exists"),
             ({"accepts": "Modality =="}, "rule-invalid"),
         ],
@@ -291,18 +308,160 @@ class TestRefusing:
         assert found["problem"]["code"] == "model-description-invalid"
         assert str(tmp_path) not in found["problem"]["detail"]
 
+    @pytest.mark.usefixtures("passed")
+    @pytest.mark.parametrize(
+        "engine",
+        [
+            {"kind": "triton", "url": "https://v.example", "model": "m", "input": "i",
+             "output": "o"},
+            {"kind": "http", "url": "https://v.example/x", "secret_file": "/etc/shadow"},
+        ],
+    )  # fmt: skip
+    async def test_nobody_chooses_from_afar_where_images_go(
+        self, door: Door, tmp_path: Path, engine: dict[str, str]
+    ) -> None:
+        found = await door.brought(_good(tmp_path, engine=engine))
+        problem = found["problem"]
+        assert (problem["code"], problem["reason"]) == ("model-refused", "server")
+
     async def test_what_passes_is_tried_again(
         self, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def busy(_proposal: Any) -> Trial:
-            raise EngineBusy("later")
+        def full(*_args: Any) -> Stored:
+            raise OSError(errno.ENOSPC, "full")
 
-        monkeypatch.setattr(adding, "try_out", busy)
+        monkeypatch.setattr(adding, "try_out", lambda *_args: PASSED)
+        monkeypatch.setattr(Shelf, "stage", full)
         data = _good(tmp_path)
         addition = await door.announced(data)
         await door.put(addition, data)
-        with pytest.raises(EngineBusy):
+        with pytest.raises(OutOfSpace):
             await door.queue.drain(door.db)
-        left = await door.client.get(f"/v1/model-additions/{addition['id']}")
-        assert left.json()["state"] == "checking"
-        assert f"{addition['id']}.zip" in door.left()
+        assert await door.row(addition) == ("checking", 0)
+        assert door.left() == [f"{addition['id']}.zip"]
+
+
+class TestDying:
+    async def test_what_kills_the_worker_is_not_tried_for_ever(
+        self, door: Door, tmp_path: Path, actor: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[object] = []
+
+        async def dies(*args: Any) -> None:
+            tried.append(args)
+            raise OSError("killed")
+
+        async def nothing(*_args: Any) -> None:
+            """Nobody is left to take it back."""
+
+        monkeypatch.setattr(additions, "_add", dies)
+        monkeypatch.setattr(additions, "_came_back", nothing)
+        data = _good(tmp_path)
+        addition = await door.announced(data)
+        await door.put(addition, data)
+        for begun in (1, 2):
+            with pytest.raises(OSError, match="killed"):
+                await additions.check(door.db, actor.org_id, UUID(addition["id"]))
+            assert await door.row(addition) == ("checking", begun)
+        await additions.check(door.db, actor.org_id, UUID(addition["id"]))
+        found = (await door.client.get(f"/v1/model-additions/{addition['id']}")).json()
+        assert (found["state"], found["problem"]["reason"]) == ("refused", "deadly")
+        assert (len(tried), door.left()) == (2, [])
+
+    async def test_a_stop_ends_the_trial_and_does_not_count(
+        self, door: Door, tmp_path: Path, actor: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began, ended = threading.Event(), threading.Event()
+
+        def long(_proposal: Any, cancelled: Callable[[], bool]) -> Trial:
+            began.set()
+            while not cancelled():
+                time.sleep(0.01)
+            ended.set()
+            raise SandboxFailed("cancelled", "stopped")
+
+        monkeypatch.setattr(adding, "try_out", long)
+        data = _good(tmp_path)
+        addition = await door.announced(data)
+        await door.put(addition, data)
+        job = asyncio.create_task(additions.check(door.db, actor.org_id, UUID(addition["id"])))
+        await asyncio.to_thread(began.wait)
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+        assert ended.is_set()
+        assert await door.row(addition) == ("checking", 0)
+        assert door.left() == [f"{addition['id']}.zip"]
+
+
+class TestRoom:
+    async def test_one_sender_at_a_time_and_a_dead_one_keeps_nobody_out(self, door: Door) -> None:
+        addition = await door.announced(b"abc")
+        folder = door.shelf.folder / ".incoming"
+        folder.mkdir(parents=True)
+        with (folder / f"{addition['id']}.part").open("wb") as other:
+            other.write(b"something longer")
+            fcntl.flock(other, fcntl.LOCK_EX)
+            second = await door.put(addition, b"abc")
+            assert (second.status_code, second.json()["code"]) == (409, "model-addition-closed")
+        assert (await door.put(addition, b"abc")).status_code == 202
+        assert (folder / f"{addition['id']}.zip").read_bytes() == b"abc"
+        assert len(door.left()) == 1
+
+    async def test_others_that_came_while_it_was_sent_are_counted(
+        self, door: Door, actor: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(additions, "MOST_HELD", 1)
+        first, second = [await door.announced(b"x") for _ in range(2)]
+
+        async def body() -> AsyncIterator[bytes]:
+            assert (await door.put(second, b"x")).status_code == 202
+            yield b"x"
+
+        chief = replace(actor, permissions=actor.permissions | {"installation:admin"})
+        with pytest.raises(AdditionsFull):
+            await additions.take(door.db, chief, UUID(first["id"]), body())
+        assert await door.row(first) == ("waiting", 0)
+        assert door.left() == [f"{second['id']}.zip"]
+
+    async def test_without_room_nothing_is_taken(
+        self, door: Door, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        addition = await door.announced(b"abc")
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=8))
+            full = await door.put(addition, b"abc")
+        assert (full.status_code, full.json()["code"]) == (507, "out-of-space")
+        assert door.left() == []
+        assert (await door.put(addition, b"abc")).status_code == 202
+
+    async def test_what_was_left_behind_is_swept(
+        self, door: Door, queue: InPlaceQueue, actor: Actor
+    ) -> None:
+        addition = await door.announced(b"abc")
+        await door.put(addition, b"abc")
+        given_up = {"org_id": str(actor.org_id), "addition_id": addition["id"]}
+        await jobs.give_up_addition(JobContext(door.db, "j", 3, "w"), given_up)
+        assert door.left() == []
+        unsent = await door.announced(b"abc")
+        folder = door.shelf.folder / ".incoming"
+        (folder / "unpacked-x").mkdir()
+        for name in ("unpacked-x/m", "a.part", "new.part"):
+            (folder / name).write_bytes(b"x")
+        for name in ("unpacked-x", "a.part"):
+            os.utime(folder / name, (0, 0))
+        long_ago = now() - timedelta(days=100)
+        async with door.db.transaction() as session:
+            await session.execute(
+                update(ModelAddition).values(expires_at=long_ago).where(
+                    ModelAddition.id == UUID(unsent["id"])
+                )
+            )  # fmt: skip
+        await jobs.sweep_additions(JobContext(door.db, "j", 1, "w"))
+        assert door.left() == ["new.part"]
+        assert (await door.client.get(f"/v1/model-additions/{unsent['id']}")).status_code == 404
+        assert await door.row(addition) == ("refused", 0)
+        async with door.db.transaction() as session:
+            await session.execute(update(ModelAddition).values(finished_at=long_ago))
+        await jobs.sweep_additions(JobContext(door.db, "j", 2, "w"))
+        assert (await door.client.get(f"/v1/model-additions/{addition['id']}")).status_code == 404

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of added models, seen by several readers at once."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
 from healthvision.domains.modelhub import adding
+from healthvision.domains.modelhub import shelf as shelves
 from healthvision.domains.modelhub.errors import (
     ApplicationNotFound,
     ModelChanged,
@@ -53,6 +55,30 @@ class TestPut:
         assert (shelf.stored(), shelf.entries()) == ((), [])
         assert shelf.publish(staged) == staged
         assert shelf.stored() == (staged,)
+
+    def test_nobody_waits_for_a_copy(
+        self, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shelf.folder.mkdir()
+        copy = shelves._copy
+
+        def free(source: Path, target: Path) -> None:
+            with (shelf.folder / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            copy(source, target)
+
+        monkeypatch.setattr(shelves, "_copy", free)
+        assert _put(shelf, tmp_path / "m").size() > 0
+        assert list((shelf.folder / ".incoming").iterdir()) == []
+
+    def test_what_was_dropped_cannot_be_published(self, shelf: Shelf, tmp_path: Path) -> None:
+        proposal = read(own_models.folder(tmp_path / "m"))
+        staged = shelf.stage(proposal.description, proposal.weights)
+        shelf.drop(staged)
+        with pytest.raises(ModelChanged, match="gone"):
+            shelf.publish(staged)
+        assert shelf.entries() == []
+        assert shelf.put(proposal.description, proposal.weights).size() > 0
 
     def test_the_same_again_is_no_error_and_something_else_is(
         self, shelf: Shelf, tmp_path: Path

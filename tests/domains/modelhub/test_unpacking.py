@@ -33,7 +33,7 @@ HOSTILE = {
     "is a link": ("link", packages.link("model.onnx", "/etc/passwd")),
     "is encrypted": ("encrypted", packages.flagged(1)),
     "is packed oddly": ("compression", zipped({"m": b"x" * 99}, zipfile.ZIP_LZMA)),
-    "are two of one name": ("duplicate", packages.renamed("A.yaml", "a.yaml") + b""),
+    "are two of one name": ("duplicate", zipped({"A.yaml": b"1", "a.yaml": b"2"})),
     "expands far": ("ratio", zipped({"model.onnx": bytes(4 << 20)})),
     "is too large": ("expanded", zipped({"m": b"x" * 100, "n": b"y" * (LIMIT)}, 0)),
     "says more": ("damaged", packages.lying(10_000)),
@@ -42,11 +42,14 @@ HOSTILE = {
     "are many": ("files", zipped({str(i): b"" for i in range(MAX_FILES + 1)})),
     "are said to be many": ("files", packages.many_promised(60_000, 100)),
     "has a huge directory": ("files", packages.many_promised(1, 0x7FFFFFFF)),
+    "has a huge ZIP64 directory": ("files", packages.zip64(length=1 << 40)),
+    "has a decoy of its directory": ("bad-zip", packages.zip64(0, length=1 << 40)),
+    "hides it behind a comment": ("files", packages.zip64(count=60_000, comment=65_535)),
+    "hides a decoy there": ("bad-zip", packages.zip64(0, length=1 << 40, comment=65_535)),
     "is no zip": ("bad-zip", b"model: yes\n" * 10),
     "is empty": ("bad-zip", b""),
     "is cut": ("bad-zip", zipped({"model.yaml": b"x" * 100})[:-5]),
 }
-HOSTILE["are two of one name"] = ("duplicate", zipped({"A.yaml": b"1", "a.yaml": b"2"}))
 
 
 class TestUnpack:
@@ -64,16 +67,24 @@ class TestUnpack:
         assert refused.value.extra == {"reason": "duplicate"}
 
     def test_no_cut_or_changed_byte_gives_anything_else(self, tmp_path: Path) -> None:
-        whole = zipped({"model.yaml": b"abc" * 50, "model.onnx": bytes(range(256))})
+        files = {"model.yaml": b"abc" * 50, "model.onnx": bytes(range(256))}
+        whole = zipped(files)
         package = tmp_path / "p.zip"
         for at in range(len(whole)):
             inside = tmp_path / str(at)
             inside.mkdir()
             package.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
             try:
-                unpack(package, inside, LIMIT)
+                found = unpack(package, inside, LIMIT)
             except PackageRefused:
                 continue
+            held = sorted(p.read_bytes() for p in found.rglob("*") if p.is_file())
+            assert held == sorted(files.values()), at  # a changed name or date at most
+
+    @pytest.mark.parametrize("comment", [0, 9, 65_535])
+    def test_an_honest_zip64_with_a_comment_is_taken(self, comment: int, tmp_path: Path) -> None:
+        found = _unpacked(tmp_path, packages.zip64(comment=comment))
+        assert (found / "model.yaml").read_bytes() == b"x"
 
     def test_the_one_folder_at_the_top_is_the_model(self, tmp_path: Path) -> None:
         found = _unpacked(tmp_path, zipped({"mine/model.yaml": b"x", "__MACOSX/mine": b"y"}))

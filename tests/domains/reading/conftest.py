@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from healthvision.clinical.result import Result
+from healthvision.clinical.result import Code, Result, Text
 from healthvision.domains.analysis.tables import FindingRow, ResultRow, Task
 from healthvision.domains.archive import service as archive
 from healthvision.domains.modelhub.service import Installed, Registry
@@ -74,6 +74,15 @@ class Clinic(Ward):
             session.add_all(_findings(self.actor.org_id, result_id, made))
         await self.refresh(study_id)
         return dict(await self.get(f"/v1/results/{result_id}"))
+
+    async def unsure(self, *, sure: int = 0) -> dict[str, Any]:
+        """Bring a study in whose result is unsure, beside ``sure`` findings; nothing is graded."""
+        made = lung_ct()
+        code = Code(scheme="99HV", value="pneumonia-unsure-child", meaning="Unsure")
+        label = Text(zh="不确定", en="unsure")
+        found = [f.model_copy(update={"categories": ()}) for f in made.findings]
+        last = found[-1].model_copy(update={"code": code, "label": label})
+        return await self.result(of=made.model_copy(update={"findings": (last, *found[:sure])}))
 
     async def judge(
         self,

@@ -93,6 +93,16 @@ class TestPrefill:
         assert "实性结节 11.5 mm，长径" in text
         assert "8.4" not in text
 
+    async def test_an_accepted_unsure_answer_says_neither_positive_nor_negative(
+        self, clinic: Clinic
+    ) -> None:
+        result = await clinic.unsure()
+        await clinic.judge(result, "accept", 0)
+        path = f"/v1/studies/{result['item']['study_id']}/report-prefill"
+        found = await clinic.get(path, language="en")
+        assert "unsure" in found["findings"]
+        assert found["polarity"] is None
+
     async def test_nothing_judged_is_an_empty_report(self, clinic: Clinic) -> None:
         result = await clinic.result()
         found = await clinic.get(f"/v1/studies/{result['item']['study_id']}/report-prefill")

@@ -60,6 +60,19 @@ class TestRows:
         assert finding["confidence"]["value"] == 0.93
         assert row["ai"]["finding_count"] == 3
 
+    async def test_what_is_unsure_is_shown_and_not_counted(self, clinic: Clinic) -> None:
+        await clinic.unsure()
+        (row,) = await clinic.rows()
+        assert row["ai"]["finding"]["label"]["en"] == "unsure"
+        assert row["ai"]["finding_count"] == 0
+        assert row["ai"]["parts"][0]["finding_count"] == 0
+
+    async def test_a_finding_is_shown_before_what_is_unsure(self, clinic: Clinic) -> None:
+        await clinic.unsure(sure=1)
+        (row,) = await clinic.rows()
+        assert row["ai"]["finding"]["label"]["en"] != "unsure"
+        assert row["ai"]["finding_count"] == 1
+
     async def test_abstained_failed_and_cancelled_are_no_results(self, clinic: Clinic) -> None:
         await clinic.result("a", of=abstained())
         failing = await clinic.bring("f")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.formats.dicom.factories import series_of, shared, slice_of, volume
 
 from healthvision.formats.dicom.errors import DicomRefused
-from healthvision.formats.dicom.header import age_years, read_header
+from healthvision.formats.dicom.header import age_doubt, age_years, read_header
 from healthvision.formats.dicom.part10 import Limits
 from healthvision.formats.dicom.writer import to_part10
 
@@ -296,6 +296,11 @@ class TestAgeYears:
         [
             ("045Y", "", "", 45),
             ("030M", "", "", 2),
+            ("45Y", "", "", 45),
+            ("5Y", "", "", 5),
+            ("045y", "", "", 45),
+            ("18m", "", "", 1),
+            ("0045Y", "", "", None),
             ("", "19700615", "20260614", 55),
             ("", "19700615", "20260615", 56),
             ("abc", "19700230", "20260615", None),
@@ -306,3 +311,20 @@ class TestAgeYears:
         self, age: str, birth: str, study: str, years: int | None
     ) -> None:
         assert age_years(age, birth, study) == years
+
+    @pytest.mark.parametrize(
+        ("age", "birth", "doubt"),
+        [
+            ("003Y", "", ""),
+            ("", "20230101", ""),
+            ("003Y", "20230101", ""),
+            ("003Y", "20220101", ""),
+            ("003Y", "19760101", "disagrees"),
+            ("three", "", "unreadable"),
+            ("5", "20210101", "unreadable"),
+        ],
+    )
+    def test_doubts_an_age_that_is_none_or_is_against_the_birth_date(
+        self, age: str, birth: str, doubt: str
+    ) -> None:
+        assert age_doubt(age, birth, "20260615") == doubt

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import DataElement
+from pydicom.config import IGNORE
 from tests.formats.dicom.factories import (
     enhanced,
     noise,
@@ -230,3 +232,15 @@ class TestHeaderOf:
         ds = slice_of(volume(), 0, PixelData=None)
         out = BytesIO(to_part10(ds))
         assert header_of([read_header(out)]).patient_id == "P1"
+
+    @pytest.mark.parametrize(
+        ("age", "birth", "years", "doubt"),
+        [("5Y", "", 5, ""), ("5Y", "19700615", 5, "disagrees"), ("five", "", None, "unreadable")],
+    )
+    def test_tells_whether_the_age_is_to_be_relied_on(
+        self, age: str, birth: str, years: int | None, doubt: str
+    ) -> None:
+        ds = slice_of(volume(), 0, PatientBirthDate=birth, PixelData=None)
+        ds.add(DataElement("PatientAge", "AS", age, validation_mode=IGNORE))
+        found = header_of([read_header(BytesIO(to_part10(ds)))])
+        assert (found.patient_age_years, found.age_doubt) == (years, doubt)

@@ -4,7 +4,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from healthvision.domains.storage.remote import RemoteStore, s3_store
 from healthvision.domains.storage.settings import StorageSettings, StoreConfig
@@ -47,3 +47,35 @@ class TestUploadOrigin:
     def test_is_empty_when_uploads_come_to_us(self) -> None:
         assert upload_origin(StorageSettings()) == ""
         assert upload_origin(StorageSettings(url="file:///srv/images")) == ""
+
+    @pytest.mark.parametrize(
+        "endpoint",
+        [
+            "https://key:hush@s3.example",
+            "https://s3.example; script-src *",
+            "https://s3.example/;script-src *",
+            "https://s3.example\n",
+            "https://s3.example?token=hush",
+            "https://s3.example:99999",
+            "minio:9000",
+            "ftp://s3.example",
+            "https://",
+        ],
+    )
+    def test_an_endpoint_that_is_no_plain_address_is_refused(self, endpoint: str) -> None:
+        with pytest.raises(ValidationError, match="http:// or https://") as told:
+            StorageSettings(url="s3://images", s3_endpoint=endpoint)
+        assert "hush" not in str(told.value)
+        with pytest.raises(ValidationError, match="http:// or https://"):
+            StorageSettings(stores={"in": {"s3_endpoint": endpoint}})
+        unchecked = StoreConfig.model_construct(url="s3://images", s3_endpoint=endpoint)
+        both = StorageSettings(stage_in="in").model_copy(update={"stores": {"in": unchecked}})
+        assert upload_origin(both) == ""
+
+    def test_names_no_host_made_of_other_words(self) -> None:
+        odd = StorageSettings(url="s3://images", s3_region="x; script-src *")
+        assert upload_origin(odd) == ""
+
+    def test_a_host_may_be_an_ipv6_address(self) -> None:
+        plain = StorageSettings(url="s3://images", s3_endpoint="http://[::1]:9000")
+        assert upload_origin(plain) == "http://[::1]:9000"

@@ -13,11 +13,11 @@ export function begin(): number {
   return begun
 }
 
-/** Tell how a call ended. A call begun before one whose end is known tells nothing new: its answer
- * may have been on the way when the network went. */
+/** Tell how a call ended. The late answer to a call begun before one whose end is known tells nothing
+ * new: it may have been on the way when the network went. A late failure does: the network went since. */
 export function setReachable(reachable: boolean, call = begin()): void {
-  if (call < told) return
-  told = call
+  if (reachable && call < told) return
+  told = Math.max(told, call)
   if (useReachable.getState().reachable !== reachable) useReachable.setState({ reachable })
 }
 

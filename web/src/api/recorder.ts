@@ -44,11 +44,41 @@ export function clearCalls(): void {
   useRecorder.setState(({ calls }) => ({ calls: calls.filter((c) => c.id > from) }))
 }
 
-function without(value: unknown, all: boolean): unknown {
-  if (Array.isArray(value)) return value.map((inner) => without(inner, all))
+/** Return a text without what opens a door, when it is an address: its user and secret parts of its query. */
+function cleanText(text: string): string {
+  const found = /^([a-z][a-z0-9+.-]*:\/\/)(?:[^/?#]*@)?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/is.exec(text)
+  if (!found) return text
+  const [, scheme = '', place = '', query, rest] = found
+  return scheme + place + (query === undefined ? '' : `?${cleanQuery(query)}`) + (rest === undefined ? '' : `#${cleanQuery(rest)}`)
+}
+
+function cleanQuery(query: string): string {
+  const pairs = query.split('&').map((pair) => {
+    const [name = ''] = pair.split('=', 1)
+    return name !== pair && SECRET.test(decoded(name)) ? `${name}=${LEFT_OUT}` : pair
+  })
+  return pairs.join('&')
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** ``hidden``: every text below is a secret; What lies below a secret name goes as a whole, list or object. */
+function without(value: unknown, hidden: boolean): unknown {
+  if (typeof value === 'string') return hidden ? LEFT_OUT : cleanText(value)
+  if (Array.isArray(value)) return value.map((inner) => without(inner, hidden))
   if (typeof value !== 'object' || value === null) return value
-  const one = (name: string, inner: unknown) => (typeof inner === 'string' && (all || SECRET.test(name)) ? LEFT_OUT : without(inner, all))
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, one(name, inner)]))
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, below(name, inner, hidden)]))
+}
+
+function below(name: string, value: unknown, hidden: boolean): unknown {
+  const whole = typeof value === 'string' || (typeof value === 'object' && value !== null)
+  return whole && SECRET.test(name) ? LEFT_OUT : without(value, hidden)
 }
 
 /** Return a JSON text with its secrets left out; other texts as they are. ``path``: of the call. */
@@ -62,10 +92,9 @@ export function withoutSecrets(body: string, path: string): string {
 
 function pathOf(url: URL): string {
   const query = new URLSearchParams(url.search)
-  const secret = [...query.keys()].filter((name) => SECRET.test(name))
-  if (secret.length === 0) return url.pathname + url.search
-  for (const name of secret) query.set(name, LEFT_OUT)
-  return `${url.pathname}?${query.toString()}`
+  const shown = (name: string, value: string) => (SECRET.test(name) ? LEFT_OUT : cleanText(value))
+  if ([...query].every(([name, value]) => shown(name, value) === value)) return url.pathname + url.search
+  return `${url.pathname}?${new URLSearchParams([...query].map(([name, value]) => [name, shown(name, value)])).toString()}`
 }
 
 function keep(call: RecordedCall): void {

@@ -21,6 +21,16 @@ export function expectViewer(): void {
     .catch(() => undefined) // opening a study tells
 }
 
+/** Name of the study in the address of the viewer; undefined elsewhere, and when no study can be so named. */
+export function studyIn(pathname: string): string | undefined {
+  const named = /^\/viewer\/([^/]+)$/.exec(pathname)?.[1]
+  try {
+    return named && decodeURIComponent(named)
+  } catch {
+    return undefined // not percent-encoded: the screen tells
+  }
+}
+
 interface Address {
   pathname: string
   search: string
@@ -37,11 +47,11 @@ export function Ahead({ router }: { router: ReturnType<typeof makeRouter> }) {
       const first = seen === ''
       if (seen === to.pathname) return
       seen = to.pathname
-      const named = /^\/viewer\/([^/]+)$/.exec(to.pathname)?.[1]
+      const named = studyIn(to.pathname)
       if (!may || !named) return
       const space = new URLSearchParams(to.search).get('space') ?? 'default'
       if (!first) callsAhead()
-      queries.fetchQuery(studyOptions(decodeURIComponent(named), space)).then(
+      queries.fetchQuery(studyOptions(named, space)).then(
         (study) => study && askAhead({ space, studyUid: study.study_uid }),
         () => undefined, // the screen asks again, and tells
       )

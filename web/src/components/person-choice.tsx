@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One person of the organisation, looked for on the server by a part of the name or address.
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Select } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -9,6 +9,7 @@ import { getUserOptions, listUsersOptions } from '../api/generated/@tanstack/rea
 import { useProblemText } from '../app/errors'
 import { useSession } from '../app/session'
 import { useClearing } from './clearing'
+import { useSettled } from './settled'
 import './person-choice.css'
 
 const SHOWN = 20
@@ -36,14 +37,16 @@ export function PersonChoice({ value, change, label }: Props) {
   const [typed, setTyped] = useState('')
   const [open, setOpen] = useState(false)
   const may = can('users:read')
-  const q = typed.trim()
-  const found = useQuery({ ...listUsersOptions({ query: { q, limit: SHOWN } }), enabled: may && open, placeholderData: keepPreviousData })
+  const wanted = typed.trim()
+  const q = useSettled(wanted)
+  const found = useQuery({ ...listUsersOptions({ query: { q, limit: SHOWN } }), enabled: may && open })
   const chosen = useQuery({ ...getUserOptions({ path: { user_id: value ?? '' } }), enabled: may && value !== undefined })
-  const people = new Map((found.data?.items ?? []).map((p) => [p.id, p]))
-  if (chosen.data && chosen.data.id === value) people.set(chosen.data.id, chosen.data)
+  const answer = q === wanted ? found.data : undefined // Enter must not take a person of an earlier answer
+  const people = new Map((answer?.items ?? []).map((p) => [p.id, p]))
+  if (chosen.data && chosen.data.id === value && (answer || !wanted)) people.set(chosen.data.id, chosen.data)
   const options = [...people.values()].map((p) => ({ value: p.id, label: p.name, person: p }))
-  if (value && !people.has(value)) options.push({ value, label: value, person: { name: value, email: '' } as UserRead })
-  const nobody = found.error ? problem(found.error) : found.isPending ? t('person.searching') : t('person.nobody')
+  if (value && !people.has(value) && (answer || !wanted)) options.push({ value, label: value, person: { name: value, email: '' } as UserRead })
+  const nobody = found.error ? problem(found.error) : !answer ? t('person.searching') : t('person.nobody')
   return (
     <Select<string, (typeof options)[number]>
       allowClear={clearing}
@@ -62,7 +65,7 @@ export function PersonChoice({ value, change, label }: Props) {
       popupRender={(menu) => (
         <>
           {menu}
-          {found.data?.next && <p className="hv-dim hv-more-people">{t('person.more', { count: SHOWN })}</p>}
+          {answer?.next && <p className="hv-dim hv-more-people">{t('person.more', { count: SHOWN })}</p>}
         </>
       )}
     />

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both lungs laid flat: each lung field stretched to one rectangle, and the way back to the film.
 
-A network that is given the rectangles sees nothing outside the lung fields, and neither their
-outline, size nor place: these differ between groups of films for reasons other than disease.
+A network that is given the rectangles sees almost nothing outside the lung fields (notches and
+rims of a field lie in its rectangle), and neither their size nor place and little of their
+outline: these differ between groups of films for reasons other than disease.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import AwareDatetime
 
 from healthvision.clinical.result import Priority
 from healthvision.domains.analysis import service
@@ -41,7 +40,7 @@ from healthvision.kernel.http import (
     router,
 )
 from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
-from healthvision.kernel.schemas import Page
+from healthvision.kernel.schemas import Moment, Page
 from healthvision.kernel.security import Actor
 
 tasks = router("/v1/tasks", "analysis")
@@ -114,8 +113,8 @@ async def list_tasks(
     application: Annotated[str | None, Query(max_length=64)] = None,
     priority: Priority | None = None,
     late: Annotated[bool | None, Query(description="Whether the deadline was missed.")] = None,
-    due_from: Annotated[AwareDatetime | None, Query(description="Deadline from then on.")] = None,
-    due_before: Annotated[AwareDatetime | None, Query(description="Deadline before.")] = None,
+    due_from: Annotated[Moment | None, Query(description="Deadline from then on.")] = None,
+    due_before: Annotated[Moment | None, Query(description="Deadline before.")] = None,
     cursor: Cursor = None,
     limit: PageSize = DEFAULT_LIMIT,
 ) -> Page[TaskRead]:

@@ -17,7 +17,7 @@ DEFAULT_DAYS = 7
 
 
 async def deadlines(session: Session, actor: Actor, query: DeadlineQuery) -> DeadlineReport:
-    """Count tasks kept, missed and still running per day they were due; raises Invalid.
+    """Count tasks kept, missed, failed and still open per day they were due; raises Invalid.
 
     Days are those of the caller's zone (``utc_offset_minutes``). A task that was cancelled in
     time counts nowhere; one without a deadline (bulk) has no day.
@@ -38,6 +38,7 @@ async def deadlines(session: Session, actor: Actor, query: DeadlineQuery) -> Dea
             priority=c.priority,
             kept=c.kept,
             missed=c.missed,
+            failed=c.failed,
             open=c.open,
         )
         for c in counts

@@ -146,12 +146,17 @@ async def overdue(session: Session, at: datetime, limit: int = 100) -> Sequence[
 
 @dataclass(frozen=True, slots=True)
 class DueCount:
-    """Tasks of one priority that were due on one day (its number): kept, missed, still open."""
+    """Tasks of one priority that were due on one day (its number).
+
+    ``missed``: late, whatever became of them. ``failed``: without a result, in time. ``open``:
+    not done, or the notice of the result has not left yet. ``kept``: the others.
+    """
 
     day: int
     priority: str
     kept: int
     missed: int
+    failed: int
     open: int
 
 
@@ -166,8 +171,13 @@ async def count_due(
     """Count tasks by the day of their deadline; ``starts``: of the days and of the day after."""
     whens = [(Task.deadline_at < end, number) for number, end in enumerate(starts[1:])]
     day = case(*whens, else_=len(starts))
-    is_open = Task.state.in_(OPEN)
     missed = Task.deadline_missed
+    kind = case(
+        (missed, "missed"),
+        (or_(Task.state.in_(OPEN), func.coalesce(Task.notice, "") == "waiting"), "open"),
+        (Task.state == "failed", "failed"),
+        else_="kept",
+    )
     mine = [
         Task.org_id == org_id,
         Task.space_id.in_(space_ids),
@@ -177,15 +187,13 @@ async def count_due(
     ]
     if application is not None:
         mine.append(Task.application_id == application)
-    counted = (
-        func.sum(case((or_(missed, is_open), 0), else_=1)),
-        func.sum(case((missed, 1), else_=0)),
-        func.sum(case((and_(is_open, missed.is_(False)), 1), else_=0)),
-    )
+    counted = [
+        func.sum(case((kind == name, 1), else_=0)) for name in ("kept", "missed", "failed", "open")
+    ]
     statement = select(day.label("day"), Task.priority, *counted).where(*mine)
     statement = statement.group_by("day", Task.priority).order_by("day", Task.priority)
     rows = (await session.execute(statement)).all()
-    return [DueCount(int(r[0]), r[1], int(r[2]), int(r[3]), int(r[4])) for r in rows]
+    return [DueCount(int(r[0]), r[1], *(int(n) for n in r[2:])) for r in rows]
 
 
 async def open_tasks_of_study(session: Session, org_id: UUID, study_id: UUID) -> Sequence[Task]:

@@ -16,6 +16,7 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ApplicationId = Annotated[str, Field(min_length=1, max_length=64)]
 Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 RuleName = Annotated[str, Field(min_length=1, max_length=100)]
+Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2200, 12, 31))]
 
 
 class TaskCreate(Input):
@@ -335,8 +336,8 @@ class AnalysisLimits(Read):
 class DeadlineQuery(Input):
     """Which days to count; without any, the last seven."""
 
-    first_day: date | None = None
-    last_day: date | None = None
+    first_day: Day | None = None
+    last_day: Day | None = None
     utc_offset_minutes: int = Field(
         default=0, ge=-840, le=840, description="Of the zone whose days are meant; China: 480."
     )
@@ -348,9 +349,10 @@ class DeadlineDay(Read):
 
     day: date
     priority: Priority
-    kept: int = Field(description="At their end before the deadline.")
+    kept: int = Field(description="Done, and their result delivered, before the deadline.")
     missed: int = Field(description="Late, whether they ended or not.")
-    open: int = Field(description="Not at their end, and still in time.")
+    failed: int = Field(description="Failed before the deadline: there is no result.")
+    open: int = Field(description="Not done or not delivered yet, and still in time.")
 
 
 class DeadlineReport(Read):

@@ -26,6 +26,7 @@ class Task(OrgOwned):
         Index("ix_analysis_tasks_org_state", "org_id", "state"),
         Index("ix_analysis_tasks_open_deadline", "state", "deadline_at"),
         Index("ix_analysis_tasks_notice", "notice"),
+        Index("ix_analysis_tasks_org_deadline", "org_id", "deadline_at"),
     )
 
     space_id: Mapped[UUID]

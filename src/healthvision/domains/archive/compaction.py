@@ -117,10 +117,10 @@ async def _rewrite(db: Database, claim: Claim, store: str | None) -> bool:
     written = await write_pack(db, claim, content, store or storage.store_names(db)[0])
     try:
         await prove(db, claim, written, rows)
-        swapped = await _swap(db, claim, written, rows, old)
     except BaseException:
         await drop(db, written)
         raise
+    swapped = await _swap(db, claim, written, rows, old)  # one that fails may have been committed
     if not swapped:
         await drop(db, written)
     return swapped

@@ -166,7 +166,9 @@ async def _take_all(db: Database, group: Sequence[Waiting]) -> list[Claim]:
     ]
     if not free:
         return []
-    async with db.transaction(durable=False) as session:
+    # only a power cut undoes what SQLite did not sync, and then the holder is gone too; a server
+    # may fall alone, and would give the same fence and generation to a second holder
+    async with db.transaction(durable=not db.is_sqlite) as session:
         return await seal_rows.claim_many(session, group[0].org_id, free, holder(), LEASE_S, dead)
 
 
@@ -233,7 +235,7 @@ async def _renewed(db: Database, parts: list[Found]) -> list[Found]:
     if total <= 2 * GROUP_BYTES:
         return parts
     lease = LEASE_S + total / LEASE_BYTES_PER_S
-    async with db.transaction(durable=False) as session:
+    async with db.transaction(durable=not db.is_sqlite) as session:
         return [p for p in parts if await pack_rows.renew(session, p.claim, lease)]
 
 
@@ -317,18 +319,16 @@ async def _swap_all(
 ) -> int:
     """Point rows to written packs; return how many. Packs of lost claims are removed.
 
+    A swap that did not end well may have been committed all the same (its task was cancelled, or
+    the connection was lost, while the database committed): its packs stay, and the sweep of
+    orphans removes those that no row names.
     SQLite has one writer: some series in each transaction, few enough that senders do not wait
     long. Elsewhere each series has its own, so that nobody waits for two rows in another order
     than we.
     """
     count = 0
     for batch in _batches(sealed) if db.is_sqlite else [[one] for one in sealed]:
-        try:
-            held = await _swap(db, org_id, batch)
-        except BaseException:
-            for one in batch:
-                await drop(db, one.written)
-            raise
+        held = await _swap(db, org_id, batch)
         for one in batch:
             ended.add(one.found.claim)
             if one.found.claim in held:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking a model into use and out of it, noted in the log of every organisation before.
+"""Taking a model into use and out of it, noted in the log of every organisation.
 
 Models are for the whole installation, so each organisation finds in its own log what was added
-and retired, and by whom. What cannot be noted is not done.
+and retired, and by whom. What cannot be noted is not done. The shelf is changed after the notes
+are written and before they are committed; when the commit fails, the shelf is put back. A process
+that dies between the two leaves the change without its note.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +15,7 @@ from healthvision.domains.audit import service as audit
 from healthvision.domains.identity import service as identity
 from healthvision.domains.modelhub import adding
 from healthvision.domains.modelhub.shelf import Entry, Shelf, Stored
+from healthvision.domains.modelhub.threads import to_end
 from healthvision.kernel.db import DatabaseUnavailable, Session
 from healthvision.kernel.security import Actor
 
@@ -25,23 +28,28 @@ async def serve(
 ) -> Stored:
     """Serve a staged version from now on. ``also``: what else is written in that transaction.
 
-    When the log cannot be written the model is not served. Raises ModelExists,
-    DatabaseUnavailable.
+    When the log cannot be written the model is not served and its staged files are dropped.
+    Raises ModelExists, ModelChanged, DatabaseUnavailable.
     """
     entry = staged.entry
     served = bool(shelf.active(entry.id, entry.version))
-    stored: Stored | None = None
+    stored: list[Stored] = []
     try:
         async with opened() as session:
             if also is not None:
                 await also(session)
             await note(session, "modelhub.model_added", [entry], who)
-            stored = shelf.publish(staged)
+            await to_end(lambda: stored.append(shelf.publish(staged)))
     except BaseException:
-        if stored is not None and not served:
-            shelf.bring_back([entry], "retired")
+        await to_end(lambda: _undo(shelf, staged, was_added=bool(stored) and not served))
         raise
-    return stored
+    return stored[0]
+
+
+def _undo(shelf: Shelf, staged: Stored, *, was_added: bool) -> None:
+    if was_added:
+        shelf.bring_back([staged.entry], "retired")
+    shelf.drop(staged)
 
 
 async def retire(
@@ -54,14 +62,18 @@ async def retire(
     """
     gone = adding.in_use(shelf, model_id, version)
     retired: list[Entry] = []
+
+    def out() -> None:
+        for entry in gone:
+            retired.extend(shelf.retire(entry.id, entry.version))
+
     try:
         async with opened() as session:
             await note(session, "modelhub.model_retired", gone, who)
-            for entry in gone:
-                retired += shelf.retire(entry.id, entry.version)
+            await to_end(out)
     except BaseException:
         if retired:
-            shelf.bring_back(retired, "active")
+            await to_end(lambda: shelf.bring_back(retired, "active"))
         raise
     return retired
 

@@ -71,10 +71,11 @@ def in_use(shelf: Shelf, model_id: str, version: str | None) -> list[Entry]:
     return found
 
 
-def try_out(proposal: Proposal) -> Trial:
+def try_out(proposal: Proposal, cancelled: Callable[[], bool] | None = None) -> Trial:
     """Run the model on a phantom, as it will run: in the sandbox, within its budget.
 
-    Raises EngineMissing, ModelRefused (with the reason), SandboxFailed, SandboxUnavailable.
+    ``cancelled`` is asked some ten times a second. Raises EngineMissing, ModelRefused (with the
+    reason), SandboxFailed, SandboxUnavailable.
     """
     description = proposal.description
     file = description.file
@@ -88,9 +89,9 @@ def try_out(proposal: Proposal) -> Trial:
         wall_seconds=budget.wall_seconds,
         threads=budget.threads,
     )
-    weights = proposal.weights.read_bytes() if proposal.weights is not None else b""
-    with sandbox.Bundle(len(weights)) as bundle:
-        files = {} if file is None else {file.weights: bundle.add(file.weights, weights)}
+    weights = proposal.weights
+    with sandbox.Bundle(0 if weights is None else weights.stat().st_size) as bundle:
+        files = {} if weights is None else {weights.name: _put(bundle, weights)}
         request: dict[str, Any] = {
             "description": description.model_dump_json(),
             "engine": engine,
@@ -99,8 +100,15 @@ def try_out(proposal: Proposal) -> Trial:
         }
         asked = None if file is not None else asking(description)
         target = plugins.target(MAKERS, "trial")
-        outcome = sandbox.run(target, request, bundle, limits=limits, answerer=asked)
+        outcome = sandbox.run(
+            target, request, bundle, limits=limits, answerer=asked, cancelled=cancelled
+        )
     return _judged(outcome)
+
+
+def _put(bundle: sandbox.Bundle, weights: Path) -> int:
+    """Put the weights into a bundle; when it returns they are in memory no longer."""
+    return bundle.add(weights.name, weights.read_bytes())
 
 
 def asking(description: ModelDescription) -> Answerer:

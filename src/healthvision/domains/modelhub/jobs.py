@@ -7,7 +7,7 @@ from uuid import UUID
 
 from healthvision.domains.modelhub import service
 from healthvision.domains.modelhub.errors import ModelRefused
-from healthvision.kernel.jobs import Job, JobContext
+from healthvision.kernel.jobs import Job, JobContext, Periodic
 
 QUEUE = "models"  # of its own: a trial may take half an hour
 
@@ -25,6 +25,11 @@ async def give_up_addition(context: JobContext, payload: Mapping[str, Any]) -> N
     await service.additions.refuse(context.db, org_id, addition_id, failed)
 
 
+async def sweep_additions(context: JobContext) -> None:
+    """Remove what additions left behind."""
+    await service.additions.sweep(context.db)
+
+
 def queues() -> dict[str, int]:
     """Return the queue of trials: one at a time per worker."""
     return {QUEUE: 1}
@@ -34,3 +39,4 @@ JOBS = (
     Job(service.additions.CHECK, check_addition, queue=QUEUE, attempts=3,
         on_failed=give_up_addition),
 )  # fmt: skip
+PERIODICS = (Periodic("modelhub.sweep_additions", 3600.0, sweep_additions),)

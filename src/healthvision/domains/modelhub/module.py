@@ -20,6 +20,7 @@ MODULE = Module(
     name="modelhub",
     routers=(api.models, api.retirements, api.additions, api.packages),
     jobs=jobs.JOBS,
+    periodics=jobs.PERIODICS,
     queues=jobs.queues,
     start=start,
     permissions={

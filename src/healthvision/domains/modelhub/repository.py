@@ -2,9 +2,10 @@
 """Queries of the model hub."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from healthvision.domains.modelhub.errors import AdditionNotFound
 from healthvision.domains.modelhub.tables import ModelAddition, ModelSetting
@@ -54,3 +55,15 @@ async def count_additions(session: Session, org_id: UUID, states: Sequence[str])
     mine = (ModelAddition.org_id == org_id, ModelAddition.state.in_(states))
     found = await session.scalar(select(func.count()).select_from(ModelAddition).where(*mine))
     return found or 0
+
+
+async def sweep_additions(session: Session, unsent: datetime, ended: datetime) -> None:
+    """Delete, in all organisations, what was never sent and what ended, before two times."""
+    await session.execute(
+        delete(ModelAddition).where(
+            or_(
+                and_(ModelAddition.state == "waiting", ModelAddition.expires_at < unsent),
+                ModelAddition.finished_at < ended,
+            )
+        )
+    )

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from healthvision.domains.modelhub.description import ModelDescription
 from healthvision.domains.modelhub.errors import ModelChanged, ModelExists
-from healthvision.kernel.clock import now
+from healthvision.kernel.clock import new_id, now
 
 INDEX, DESCRIPTION, LOCK = "index.json", "model.json", ".lock"
 INCOMING = ".incoming"  # what is not published yet; what is old there was left behind
@@ -134,30 +135,43 @@ class Shelf:
         """Copy a version's files beside the others; nobody serves it before ``publish``.
 
         Each content has a place of its own, so two that want one id and version do not meet.
-        Raises ModelExists as ``put`` does.
+        Nobody waits while it copies. Raises ModelExists as ``put`` does.
         """
         data = canonical(description)
         entry = Entry(
             description.id, description.version, "active",
             hashlib.sha256(data).hexdigest(), now().isoformat(timespec="seconds"),
         )  # fmt: skip
-        with self._locked():
-            _same(self.entries(), entry)
-            folder = self._staged(entry)
-            folder.mkdir(parents=True, exist_ok=True)
+        _same(self.entries(), entry)
+        fresh = self.folder / INCOMING / f"copy-{new_id().hex}"
+        fresh.mkdir(parents=True)
+        try:
             if weights is not None and description.file is not None:
-                _copy(weights, folder / description.file.weights)
-            _write(folder / DESCRIPTION, data)
+                _copy(weights, fresh / description.file.weights)
+            _write(fresh / DESCRIPTION, data)
+            with self._locked():
+                _same(self.entries(), entry)
+                _move(fresh, self._staged(entry))
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         return Stored(entry, description, self._folder(entry))
 
+    def drop(self, staged: Stored) -> None:
+        """Remove staged files that will not be published; published ones stay."""
+        with self._locked():
+            shutil.rmtree(self._staged(staged.entry), ignore_errors=True)
+
     def publish(self, staged: Stored) -> Stored:
-        """Serve a staged version from now on; raises ModelExists as ``put`` does."""
+        """Serve a staged version from now on.
+
+        Raises ModelExists as ``put`` does, and ModelChanged when its files are gone.
+        """
         with self._locked():
             entries = self.entries()
             old = _same(entries, staged.entry)
             others = [e for e in entries if e is not old]
             kept = staged.entry if old is None else replace(old, state="active", retired_at=None)
-            self._settle(staged.entry)
+            self._settle(staged)
             self._write([*others, kept])
         return replace(staged, entry=kept)
 
@@ -200,15 +214,16 @@ class Shelf:
     def _staged(self, entry: Entry) -> Path:
         return self.folder / INCOMING / f"staged-{entry.id}-{entry.version}-{entry.sha256}"
 
-    def _settle(self, entry: Entry) -> None:
+    def _settle(self, stored: Stored) -> None:
         """Bring staged files to their place, each at once; already done is no error."""
-        staged, folder = self._staged(entry), self._folder(entry)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not staged.is_dir():
-            return
-        for file in staged.iterdir():
-            file.replace(folder / file.name)
-        staged.rmdir()
+        staged, folder = self._staged(stored.entry), self._folder(stored.entry)
+        if staged.is_dir():
+            _move(staged, folder)
+            staged.rmdir()
+        file = stored.description.file
+        names = [DESCRIPTION] if file is None else [DESCRIPTION, file.weights]
+        if not all((folder / name).is_file() for name in names):
+            raise ModelChanged("its staged files are gone; add it again")
 
     def _write(self, entries: list[Entry]) -> None:
         _write(self.folder / INDEX, _ENTRIES.dump_json(entries, indent=1))
@@ -276,6 +291,12 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _move(source: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        file.replace(folder / file.name)
 
 
 def _copy(source: Path, target: Path) -> None:

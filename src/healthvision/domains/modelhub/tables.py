@@ -24,7 +24,8 @@ class ModelSetting(OrgOwned):
 class ModelAddition(OrgOwned):
     """One model brought through the API: announced, received, checked, then added or refused.
 
-    ``account``: who brought it. ``problem``: code, reason and detail of the refusal.
+    ``account``: who brought it. ``problem``: code, reason and detail of the refusal. ``begun``:
+    trials that began and did not come back, whatever came of them.
     """
 
     __tablename__ = "model_additions"
@@ -39,3 +40,4 @@ class ModelAddition(OrgOwned):
     version: Mapped[str | None]
     problem: Mapped[dict[str, Any] | None]
     trial: Mapped[dict[str, Any] | None]
+    begun: Mapped[int]

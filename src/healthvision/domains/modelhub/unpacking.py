@@ -20,6 +20,7 @@ from healthvision.domains.modelhub.errors import PackageRefused
 MAX_FILES, MAX_DIRECTORY, MAX_DEPTH = 500, 1 << 20, 8
 RATIO, SMALL = 250, 1 << 20  # smaller files may be packed as well as they like
 _END, _END64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+_BEFORE = 56 + 20  # bytes of a ZIP64 record and its locator, right before the end
 _PART = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|]{1,128}")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are expanded without a bound
 _BROKEN = (
@@ -36,9 +37,11 @@ def unpack(package: Path, folder: Path, limit: int) -> Path:
     top of the zip, if there is nothing else. Raises PackageRefused.
     """
     with package.open("rb") as source:
-        _check_directory(source)
+        count = _check_directory(source)
         try:
             with zipfile.ZipFile(source) as opened:
+                if len(opened.infolist()) != count:
+                    raise _refused("bad-zip", "the zip has other files than it says")
                 entries = _checked(opened.infolist(), package.stat().st_size, limit)
                 for entry in entries:
                     _write(opened, entry, folder)
@@ -51,27 +54,34 @@ def _refused(reason: str, detail: str) -> PackageRefused:
     return PackageRefused(detail, reason=reason)
 
 
-def _check_directory(source: BinaryIO) -> None:
-    """Refuse a directory that is too large to be read into memory."""
+def _check_directory(source: BinaryIO) -> int:
+    """Refuse a directory that is too large to be read into memory; return its entries.
+
+    ``zipfile`` takes the ZIP64 record from right before its locator, wherever the locator points
+    to; a zip in which these are two places is refused, so that all readers see one directory.
+    """
     size = source.seek(0, 2)
-    source.seek(max(0, size - (1 << 16) - 22))
+    start = max(0, size - (1 << 16) - 22 - _BEFORE)  # the longest comment, and what is before
+    source.seek(start)
     tail = source.read()
     at = len(tail) - 22
     if tail[-22:-18] != _END or tail[-2:] != b"\0\0":
         at = tail.rfind(_END)
     if at < 0 or len(tail) - at < 22:
         raise _refused("bad-zip", "the file is no zip")
-    count, length = struct.unpack_from("<HI", tail, at + 10)
+    found: tuple[int, int] = struct.unpack_from("<HI", tail, at + 10)
     locator = tail[max(0, at - 20) : at]
     if locator[:4] == _LOCATOR and len(locator) == 20:
-        source.seek(struct.unpack_from("<Q", locator, 8)[0] % (size or 1))
-        large = source.read(56)
-        if large[:4] != _END64 or len(large) < 56:
+        large = tail[max(0, at - _BEFORE) : at - 20]
+        place = struct.unpack_from("<Q", locator, 8)[0]
+        if large[:4] != _END64 or len(large) < 56 or place != start + at - _BEFORE:
             raise _refused("bad-zip", "the directory of the zip cannot be read")
-        count, length = struct.unpack_from("<QQ", large, 32)
+        found = struct.unpack_from("<QQ", large, 32)
+    count, length = found
     if count > MAX_FILES or length > MAX_DIRECTORY:
         raise _refused("files", f"more than {MAX_FILES} files in the zip")
     source.seek(0)
+    return count
 
 
 def _checked(infos: list[zipfile.ZipInfo], packed: int, limit: int) -> list[zipfile.ZipInfo]:

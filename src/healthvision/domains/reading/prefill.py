@@ -20,6 +20,7 @@ from healthvision.domains.reading.report_schemas import (
     ReportLanguage,
 )
 from healthvision.domains.reading.tables import VerdictRow
+from healthvision.domains.reading.unsure import is_unsure
 from healthvision.domains.reading.verdict_schemas import FindingChanges
 from healthvision.formats.reports.words import GUIDELINES, category_words
 from healthvision.kernel.db import Session
@@ -51,7 +52,7 @@ async def prefilled(
     findings += [_negative(text, language) for text in _negatives(accepted)]
     return ReportContent(
         language=language,
-        polarity="positive" if kept else None,
+        polarity="positive" if any(not is_unsure(one.finding) for one in kept) else None,
         findings="\n".join(findings),
         impression=_numbered(dict.fromkeys(_conclusion(one, language) for one in kept)),
         recommendation=_numbered(dict.fromkeys(_advice(kept, language))),

@@ -12,6 +12,7 @@ from uuid import UUID
 from healthvision.clinical.result import Finding, VerificationState
 from healthvision.domains.analysis.schemas import ResultRead, TaskRead
 from healthvision.domains.reading.schemas import AiPart, AiState, PartState, TopFinding
+from healthvision.domains.reading.unsure import is_unsure
 from healthvision.kernel.schemas import Page
 
 _ATTENTION: tuple[AiState, ...] = ("running", "pending", "failed", "abstained", "result")
@@ -60,7 +61,7 @@ def screening_of(tasks: Page[TaskRead], results: list[ResultRead]) -> Screening:
         state="pending" if state == "running" else state,
         parts=parts,
         finding=None if worst is None else _top(*worst),
-        finding_count=sum(len(r.result.findings) for r in current),
+        finding_count=sum(_count(r) for r in current),
         task_id=next((p.task_id for p in parts if p.state == state), None),
         result_id=None if shown is None else shown.item.id,
         deadline_at=min(deadlines, default=None),
@@ -86,7 +87,7 @@ def _part(name: str, task: TaskRead | None, result: ResultRead | None) -> AiPart
         task_id=None if task is None else task.id,
         result_id=None if result is None else result.item.id,
         progress=0.0 if task is None else task.progress,
-        finding_count=0 if result is None else len(result.result.findings),
+        finding_count=0 if result is None else _count(result),
         verification="" if result is None else result.item.verification,
         error_code=None if task is None else task.error_code,
     )
@@ -98,16 +99,26 @@ def _outdated(task: TaskRead, result: ResultRead | None) -> bool:
 
 
 def _worst(results: list[ResultRead]) -> tuple[Finding, ResultRead] | None:
-    """Return the most severe finding of the first result with findings, graded ones first."""
-    for read in sorted(results, key=lambda r: not r.item.worst_category):
-        if not read.result.findings:
-            continue
-        wanted = read.item.worst_category
-        for finding in read.result.findings:
-            if any(f"{c.guideline}:{c.value}" == wanted for c in finding.categories):
-                return finding, read
-        return max(read.result.findings, key=lambda f: f.confidence.value or 0.0), read
+    """Return the most severe finding of the first result with findings, graded ones first.
+
+    What is only unsure comes after every finding: it is shown where there is none.
+    """
+    for unsure in (False, True):
+        for read in sorted(results, key=lambda r: not r.item.worst_category):
+            found = [f for f in read.result.findings if is_unsure(f) is unsure]
+            if not found:
+                continue
+            wanted = read.item.worst_category
+            for finding in found:
+                if any(f"{c.guideline}:{c.value}" == wanted for c in finding.categories):
+                    return finding, read
+            return max(found, key=lambda f: f.confidence.value or 0.0), read
     return None
+
+
+def _count(read: ResultRead) -> int:
+    """Return how many findings a result has; what is only unsure is none."""
+    return sum(not is_unsure(f) for f in read.result.findings)
 
 
 def _top(finding: Finding, read: ResultRead) -> TopFinding:

@@ -1,11 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of object storage."""
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from healthvision.kernel.settings import RoomSettings
+
+_ORIGIN = re.compile(
+    r"(?P<origin>https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?)"
+    r"(?:/[^\s;,?#]*)?"
+)
+
+
+def origin_of(address: str) -> str | None:
+    """Return scheme, host and port of a plain web address; None when it holds anything else.
+
+    Credentials, a query and characters that end a header's value are such: what is returned
+    stands in the Content-Security-Policy of every page.
+    """
+    found = _ORIGIN.fullmatch(address)
+    if found is None or int(found["port"] or 0) > 65535:
+        return None
+    return found["origin"]
+
+
+def _endpoint(value: str) -> str:
+    if value and origin_of(value) is None:
+        raise ValueError(
+            "must be http:// or https:// with a host and perhaps a port; "
+            "the keys go into s3_access_key_id and s3_secret_access_key"
+        )
+    return value
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class StoreConfig(BaseModel):
@@ -15,10 +47,10 @@ class StoreConfig(BaseModel):
     ``objects`` in the data folder. The other fields are for S3-compatible servers.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = ""
-    s3_endpoint: str = ""
+    s3_endpoint: Endpoint = ""
     s3_region: str = "us-east-1"
     s3_access_key_id: SecretStr = SecretStr("")
     s3_secret_access_key: SecretStr = SecretStr("")
@@ -28,12 +60,17 @@ class StoreConfig(BaseModel):
 class StorageSettings(RoomSettings, room="storage"):
     """Where objects lie (prefix ``HV_STORAGE_``)."""
 
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # may be a pasted key
+
     url: str = Field(
         default="",
         description="Main store: file:///folder, s3://bucket/prefix or memory://; "
         "empty: the folder 'objects' in data_dir.",
     )
-    s3_endpoint: str = Field(default="", description="Address of an S3-compatible server.")
+    s3_endpoint: Endpoint = Field(
+        default="",
+        description="Address of an S3-compatible server: http:// or https://, host and port.",
+    )
     s3_region: str = Field(default="us-east-1", description="Region of the S3 bucket.")
     s3_access_key_id: SecretStr = Field(default=SecretStr(""), description="S3 access key.")
     s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")

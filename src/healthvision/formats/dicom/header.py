@@ -27,7 +27,7 @@ Source = bytes | bytearray | memoryview | mmap.mmap | os.PathLike[str] | BinaryI
 
 MAX_STREAM_BYTES = 600 << 20  # a stream without a file behind it is read whole, up to this
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-_AGE = re.compile(r"(\d{3})([DWMY])\Z")
+_AGE = re.compile(r"(\d{1,3})([DWMYdwmy])\Z")  # the standard: three digits, capitals
 _DATE = re.compile(r"\d{8}\Z")
 
 
@@ -332,10 +332,33 @@ def _patient(values: _Values) -> dict[str, Any]:
 
 def age_years(age: str, birth: str, study: str) -> int | None:
     """Return whole years from Patient's Age (AS), else from the dates; None when unknown."""
-    match = _AGE.match(age)
-    if match:
-        per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
-        return int(int(match[1]) / per_year)
+    stated = _stated_years(age)
+    return _years_between(birth, study) if stated is None else stated
+
+
+def age_doubt(age: str, birth: str, study: str) -> str:
+    """Return why an age is not to be relied on: 'unreadable', 'disagrees', '' when nothing is.
+
+    'unreadable': Patient's Age is filled and no age. 'disagrees': it and the dates lie more than
+    a year apart.
+    """
+    if not age.strip():
+        return ""
+    stated, counted = _stated_years(age), _years_between(birth, study)
+    if stated is None:
+        return "unreadable"
+    return "disagrees" if counted is not None and abs(stated - counted) > 1 else ""
+
+
+def _stated_years(age: str) -> int | None:
+    match = _AGE.match(age.strip())
+    if match is None:
+        return None
+    per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2].upper()]
+    return int(int(match[1]) / per_year)
+
+
+def _years_between(birth: str, study: str) -> int | None:
     born, seen = _day(birth), _day(study)
     if born is None or seen is None or seen < born:
         return None

@@ -16,7 +16,7 @@ from healthvision.clinical.volume import Array, Volume
 from healthvision.formats.dicom.errors import DicomRefused, NotAVolume
 from healthvision.formats.dicom.geometry import FramePlace, frame_places
 from healthvision.formats.dicom.grid import Grid, plan_grid
-from healthvision.formats.dicom.header import InstanceHeader, read_header
+from healthvision.formats.dicom.header import InstanceHeader, age_doubt, read_header
 from healthvision.formats.dicom.pixels import decode_frame
 from healthvision.formats.dicom.stack import Load, StackFiller
 
@@ -83,6 +83,7 @@ def header_of(headers: Sequence[InstanceHeader]) -> SeriesHeader:
         issuer=first.issuer_of_patient_id or None,
         patient_sex=first.patient_sex or None,
         patient_age_years=first.patient_age_years,
+        age_doubt=age_doubt(first.patient_age, first.patient_birth_date, first.study_date),
         study_date=first.study_date or None,
         accession_number=first.accession_number or None,
         slice_thickness_mm=_number(text("00180050")),

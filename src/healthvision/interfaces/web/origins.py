@@ -3,7 +3,7 @@
 
 from urllib.parse import urlsplit
 
-from healthvision.domains.storage.settings import StorageSettings, StoreConfig
+from healthvision.domains.storage.settings import StorageSettings, StoreConfig, origin_of
 
 
 def upload_origin(settings: StorageSettings) -> str:
@@ -17,8 +17,9 @@ def upload_origin(settings: StorageSettings) -> str:
 def _s3_origin(store: StoreConfig) -> str:
     """Return where the client of ``domains.storage.remote`` signs its URLs for."""
     if store.s3_endpoint:
-        found = urlsplit(store.s3_endpoint)
-        return f"{found.scheme}://{found.netloc}"
+        return origin_of(store.s3_endpoint) or ""
     bucket = urlsplit(store.url).netloc
     host = f"s3.{store.s3_region}.amazonaws.com"
-    return f"https://{bucket}.{host}" if store.s3_virtual_host else f"https://{host}"
+    return (
+        origin_of(f"https://{bucket}.{host}" if store.s3_virtual_host else f"https://{host}") or ""
+    )

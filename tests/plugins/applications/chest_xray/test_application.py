@@ -47,7 +47,12 @@ def header(extra: Mapping[str, str], *, modality: str = "DX", age: int | None = 
 
 
 def analyse(
-    film: Array, *, modality: str = "DX", age: int | None = 50, **extra: str
+    film: Array,
+    *,
+    modality: str = "DX",
+    age: int | None = 50,
+    parameters: Mapping[str, int] | None = None,
+    **extra: str,
 ) -> ApplicationOutput:
     """Run the application on one film of adult PA by default."""
     told = header(extra, modality=modality, age=age)
@@ -55,7 +60,7 @@ def analyse(
     volume = Volume(film[None], (1.0, 0.4, 0.4), (0.0, 0.0, 0.0), direction)
     image = SeriesImage(told, volume, (SliceRef("1", "1.2.3.1.1"),))
     given = StudyInput([told], lambda _: image)
-    return APPLICATION.run(given, Context(0, lambda share, stage: None))
+    return APPLICATION.run(given, Context(0, lambda share, stage: None, parameters or {}))
 
 
 def outcomes(output: ApplicationOutput) -> dict[str, GateOutcome]:

@@ -1274,9 +1274,15 @@ export type DeadlineDay = {
      */
     day: string;
     /**
+     * Failed
+     *
+     * Failed before the deadline: there is no result.
+     */
+    failed: number;
+    /**
      * Kept
      *
-     * At their end before the deadline.
+     * Done, and their result delivered, before the deadline.
      */
     kept: number;
     /**
@@ -1288,7 +1294,7 @@ export type DeadlineDay = {
     /**
      * Open
      *
-     * Not at their end, and still in time.
+     * Not done or not delivered yet, and still in time.
      */
     open: number;
     priority: Priority;

@@ -23,6 +23,7 @@ export interface Kept {
   key: string
   kept: number
   missed: number
+  failed: number // in time: without a result, so neither kept nor late
   open: number
 }
 
@@ -30,13 +31,19 @@ export interface Kept {
 export function addedUp(days: DeadlineReport['days'], name: 'day' | 'priority'): Kept[] {
   const found = new Map<string, Kept>()
   for (const d of days) {
-    const before = found.get(d[name]) ?? { key: d[name], kept: 0, missed: 0, open: 0 }
-    found.set(d[name], { key: d[name], kept: before.kept + d.kept, missed: before.missed + d.missed, open: before.open + d.open })
+    const before = found.get(d[name]) ?? { key: d[name], kept: 0, missed: 0, failed: 0, open: 0 }
+    found.set(d[name], {
+      key: d[name],
+      kept: before.kept + d.kept,
+      missed: before.missed + d.missed,
+      failed: before.failed + d.failed,
+      open: before.open + d.open,
+    })
   }
   return [...found.values()]
 }
 
-/** Percent of the tasks at their end or late that were in time, rounded down: 99.9 is not 100. */
+/** Percent of the tasks with a result or late that were in time, rounded down: 99.9 is not 100. */
 export function share({ kept, missed }: Kept): number | undefined {
   return kept + missed > 0 ? Math.floor((100 * kept) / (kept + missed)) : undefined
 }
@@ -48,7 +55,15 @@ function Share({ row }: { row: Kept }) {
   return <Progress percent={percent} size="small" status={row.missed > 0 ? 'exception' : 'success'} format={(p) => `${p ?? 0}%`} aria-label={t('deadlines.share')} />
 }
 
-function Counts({ rows, title, name, limit }: { rows: Kept[]; title: string; name: (key: string) => string; limit?: (key: string) => string }) {
+interface CountsProps {
+  rows: Kept[] | undefined // undefined: not known
+  loading: boolean
+  title: string
+  name: (key: string) => string
+  limit?: (key: string) => string
+}
+
+export function Counts({ rows, loading, title, name, limit }: CountsProps) {
   const { t } = useTranslation('admin')
   return (
     <Table<Kept>
@@ -56,12 +71,14 @@ function Counts({ rows, title, name, limit }: { rows: Kept[]; title: string; nam
       size="small"
       pagination={false}
       dataSource={rows}
-      locale={{ emptyText: <Empty description={t('deadlines.none')} /> }}
+      loading={{ spinning: loading, delay: 300 }}
+      locale={{ emptyText: rows ? <Empty description={t('deadlines.none')} /> : <span /> }}
       columns={[
         { title, dataIndex: 'key', render: (key: string) => <span className="hv-num">{name(key)}</span> },
         ...(limit ? [{ title: t('health.allowed'), key: 'allowed', render: (_: unknown, row: Kept) => <span className="hv-num">{limit(row.key)}</span> }] : []),
         { title: t('deadlines.kept'), dataIndex: 'kept', align: 'right' },
         { title: t('deadlines.missed'), dataIndex: 'missed', align: 'right', render: (n: number) => <span className={n > 0 ? 'hv-task-failed' : ''}>{n}</span> },
+        { title: t('deadlines.failed'), dataIndex: 'failed', align: 'right', render: (n: number) => <span className={n > 0 ? 'hv-task-failed' : ''}>{n}</span> },
         { title: t('deadlines.open'), dataIndex: 'open', align: 'right' },
         { title: t('deadlines.share'), key: 'share', width: 240, render: (_, row) => <Share row={row} /> },
       ]}
@@ -110,13 +127,13 @@ export function Deadlines() {
   const since = today.subtract(Number(period) - 1, 'day')
   const query = { first_day: since.format('YYYY-MM-DD'), last_day: today.format('YYYY-MM-DD'), utc_offset_minutes: today.utcOffset() }
   const report = useQuery({ ...getDeadlinesOptions({ query }), refetchInterval: ASK_MS })
-  const days = (report.data?.days ?? []).filter((d) => !priority || d.priority === priority)
+  const days = report.data?.days.filter((d) => !priority || d.priority === priority)
   const allowed: Record<string, number | undefined> = {
     stat: report.data?.stat_seconds,
     urgent: report.data?.urgent_seconds,
     routine: report.data?.routine_seconds,
   }
-  const byDay = addedUp(days, 'day').sort((a, b) => b.key.localeCompare(a.key))
+  const byDay = days && addedUp(days, 'day').sort((a, b) => b.key.localeCompare(a.key))
   return (
     <>
       <div className="hv-filters" role="search">
@@ -139,11 +156,17 @@ export function Deadlines() {
       {report.error && <Trouble error={report.error} retry={() => void report.refetch()} />}
       <section className="hv-part">
         <h2>{t('deadlines.byPriority')}</h2>
-        <Counts rows={addedUp(days, 'priority')} title={t('tasks.priority')} name={(p) => t(`common:priority.${p}`)} limit={(p) => (allowed[p] ? clock(allowed[p]) : '—')} />
+        <Counts
+          rows={days && addedUp(days, 'priority')}
+          loading={report.isPending}
+          title={t('tasks.priority')}
+          name={(p) => t(`common:priority.${p}`)}
+          limit={(p) => (allowed[p] ? clock(allowed[p]) : '—')}
+        />
       </section>
       <section className="hv-part">
         <h2>{t('deadlines.byDay')}</h2>
-        <Counts rows={byDay} title={t('deadlines.day')} name={(day) => day} />
+        <Counts rows={byDay} loading={report.isPending} title={t('deadlines.day')} name={(day) => day} />
         <p className="hv-dim">{t('deadlines.what')}</p>
       </section>
       <Late since={since} priority={priority} />

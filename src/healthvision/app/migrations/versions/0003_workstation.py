@@ -115,6 +115,7 @@ def upgrade() -> None:
             sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql"),
             nullable=True,
         ),
+        sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("org_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", healthvision.kernel.db.UtcDateTime(timezone=True), nullable=False),
@@ -602,6 +603,11 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_pushed_objects_org_id"), ["org_id"], unique=False)
 
+    with op.batch_alter_table("analysis_tasks", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_analysis_tasks_org_deadline", ["org_id", "deadline_at"], unique=False
+        )
+
     with op.batch_alter_table("patient_conflicts", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
@@ -683,6 +689,9 @@ def downgrade() -> None:
         batch_op.drop_column("resolution")
         batch_op.drop_column("resolved_by")
         batch_op.drop_column("resolved_at")
+
+    with op.batch_alter_table("analysis_tasks", schema=None) as batch_op:
+        batch_op.drop_index("ix_analysis_tasks_org_deadline")
 
     with op.batch_alter_table("pushed_objects", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pushed_objects_org_id"))

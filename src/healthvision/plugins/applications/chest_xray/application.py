@@ -38,6 +38,7 @@ from healthvision.plugins.applications.chest_xray import (
     signs,
     words,
 )
+from healthvision.plugins.applications.chest_xray.ages import with_age
 from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_image
 from healthvision.plugins.applications.chest_xray.findings import Drawn, Reading
 from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS, MANIFEST
@@ -117,7 +118,7 @@ class ChestXray:
             en = "; ".join(w.en for _, w in choice.rejected) or "no series"
             why = Text(zh=f"没有适合的胸片（{zh}）", en=f"No suitable chest film ({en})")
             return _abstain(choice, [], why, clock)
-        return _analyse(choice, choice.image, clock)
+        return _analyse(choice, with_age(choice.image, context.parameters), clock)
 
 
 def _abstain(choice: Choice, gates: Sequence[Gate], why: Text, clock: Stages) -> ApplicationOutput:
@@ -156,8 +157,8 @@ def _analyse(choice: Choice, image: SeriesImage, clock: Stages) -> ApplicationOu
         return _abstain(choice, gates, why or Text(zh="未找到肺野", en="no lung fields"), clock)
     reading, more = _read(image, seen, seen.fields, turn)
     clock.done(0.8, "heart and opacities")
-    age = image.header.patient_age_years
-    domain, answer = pneumonia.consider(seen.pixels, seen.fields, seen.embedding, age)
+    age, doubt = image.header.patient_age_years, image.header.age_doubt
+    domain, answer = pneumonia.consider(seen.pixels, seen.fields, seen.embedding, age, doubt)
     gates += [*more, domain]
     clock.done(0.9, "children's classifier")
     output = _output(choice, replace(reading, answer=answer), gates, turn)

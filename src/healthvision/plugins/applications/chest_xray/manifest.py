@@ -133,12 +133,12 @@ MANIFEST = Manifest(
     title=Text(zh="胸部X线分析", en="Chest X-ray analysis"),
     description=Text(
         zh="检查是否为正位胸片，勾画双肺野，测量心胸比（成人后前位），标出一侧肺明显更致密的区域；"
-        "1-5岁儿童另与正常片比较（不判断原因），并给出肺部灰阶符合肺炎的校准概率，不确定时明说。",
+        "标明年龄为1-5岁的儿童另与正常片比较（不判断原因），并给出肺部灰阶符合肺炎的校准概率，不确定时明说。",
         en="Checks that it is a frontal chest film, outlines both lung fields, measures the "
         "cardiothoracic ratio (adults, PA), and marks places clearly denser than in the other "
         "lung, in children of 1 to 5 years also than on normal films, without naming a cause. In "
-        "children of 1 to 5 years it gives a calibrated probability of signs that fit pneumonia, "
-        "or says unsure.",
+        "children of a stated age of 1 to 5 years it gives a calibrated probability of signs that "
+        "fit pneumonia, or says unsure.",
     ),
     accepts="(Modality in ['DX', 'CR', 'DR', 'RG'] && (BodyPartExamined == '' || "
     "BodyPartExamined.matches('(?i)chest|thorax|lung'))) || (Modality in ['OT', 'SC', 'XC'] && "

@@ -24,6 +24,7 @@ from healthvision.plugins.applications.chest_xray.pneumonia import Answer, refer
 NAME = "signs-child"
 METHOD = "network on both lungs laid flat, sum of evidence per place; Platt, conformal sets of 90 %"
 CALIBRATED = "data/cxr/pneumonia_pediatric, folds 1-4, each fold by a network that never saw it"
+LOW = 0.1  # a probability below it is called low
 SELDOM = 0.2  # share of pneumonia for which the probability is said once more
 SUREST = 0.99  # no probability nearer to 0 or 1 is told: the films at hand cannot bear it out
 ONE_SIDE = 0.75  # of the evidence lies in one lung: its side is named
@@ -58,15 +59,32 @@ def measurements(answer: Answer) -> tuple[Measurement, ...]:
 
 
 def told_none(answer: Answer) -> Text | None:
-    """Return the sentence for the summary where there is no finding, None where there is one."""
+    """Return the sentence for the summary where there is no finding, None where there is one.
+
+    Only a probability below ``LOW`` is called low.
+    """
     if not answer.sure or answer.yes:
         return None
-    p = f"{told_probability(answer):.2f}"
+    said, (where_zh, where_en) = told_probability(answer), _where()
+    p = f"{said:.2f}"
+    if said < LOW:
+        return Text(
+            zh=f"儿童分类器：校准概率低（{p}，{where_zh}），不能据此排除肺炎。",
+            en="Children's classifier: low calibrated probability of signs that fit pneumonia "
+            f"({p}, {where_en}); that does not exclude it.",
+        )
     return Text(
-        zh=f"儿童分类器：校准概率低（{p}），不能据此排除肺炎。",
-        en=f"Children's classifier: low calibrated probability of signs that fit pneumonia ({p}); "
-        "that does not exclude it.",
+        zh=f"儿童分类器：90%保形集合仅含“无征象”，但校准概率为{p}（{where_zh}），不能据此排除肺炎。",
+        en="Children's classifier: the conformal set of 90 % holds 'no signs' only, at a "
+        f"calibrated probability of {p} of signs that fit pneumonia ({where_en}); that does not "
+        "exclude it.",
     )
+
+
+def _where() -> tuple[str, str]:
+    """Return where the probability holds, in both languages."""
+    share = f"{100 * reference().share:.0f}"
+    return f"{share}%患病处", f"where {share} % are ill"
 
 
 def _set_text(answer: Answer) -> Text:
@@ -88,32 +106,34 @@ def _set_text(answer: Answer) -> Text:
 def _explanation(answer: Answer) -> Text:
     known = reference()
     said = _set_text(answer)
-    share, seldom = 100 * known.share, at_share(told_probability(answer), known.share, SELDOM)
+    told, share = told_probability(answer), 100 * known.share
+    seldom = at_share(told, known.share, SELDOM)
     return Text(
-        zh=f"{said.zh}。概率{told_probability(answer):.2f}以其中{share:.0f}%为肺炎的儿童片校准；若仅20%为肺炎，"
-        f"同一影像约为{seldom:.2f}。红色处的灰阶最支持该判断（框内为双肺的五分之一，"
-        f"{100 * answer.inside:.0f}%的证据位于肺野内）；网络看不到肺野以外及肺野形状。"
+        zh=f"概率{told:.2f}以其中{share:.0f}%为肺炎的儿童片校准；若仅20%为肺炎，同一影像约为{seldom:.2f}；"
+        f"概率未附区间。{said.zh}。红色处的灰阶最支持该判断（框内为双肺的五分之一，"
+        f"{100 * answer.inside:.0f}%的证据位于肺野内）；网络几乎看不到肺野以外。"
         "标出的是判断依据，不是病灶轮廓。其他原因（不张、积液、水肿、呼气相）可有相似表现。",
-        en=f"{said.en}. The probability {told_probability(answer):.2f} was calibrated on films of "
-        f"children of which {share:.0f} % showed pneumonia; were it 20 %, the same film would "
-        f"mean about {seldom:.2f}. Red places speak most for it (outlined: a fifth of both lungs; "
-        f"{100 * answer.inside:.0f} % of the evidence lies inside the lung fields); the network "
-        "sees nothing outside the lungs, nor their outline. What is marked is what the answer "
+        en=f"The probability {told:.2f} was calibrated on films of children of which {share:.0f} % "
+        f"showed pneumonia; were it 20 %, the same film would mean about {seldom:.2f}; it comes "
+        f"without an interval. {said.en}. Red places speak most for it (outlined: a fifth of both "
+        f"lungs; {100 * answer.inside:.0f} % of the evidence lies inside the lung fields); the "
+        "network sees almost nothing outside the lungs. What is marked is what the answer "
         "rests on and no outline of disease. Collapse, fluid, oedema or breathing out may look "
         "alike.",
     )
 
 
 def _label(answer: Answer) -> Text:
-    p = f"{told_probability(answer):.2f}"
+    p, (where_zh, where_en) = f"{told_probability(answer):.2f}", _where()
     if answer.sure:
         return Text(
-            zh=f"符合儿童肺炎的征象，校准概率{p}",
-            en=f"signs that fit pneumonia in a child, probability {p}",
+            zh=f"符合儿童肺炎的征象，校准概率{p}（{where_zh}）",
+            en=f"signs that fit pneumonia in a child, probability {p} ({where_en})",
         )
     return Text(
-        zh=f"是否有儿童肺炎征象：不确定，校准概率{p}",
-        en=f"unsure whether there are signs that fit pneumonia in a child, probability {p}",
+        zh=f"是否有儿童肺炎征象：不确定，校准概率{p}（{where_zh}）",
+        en="unsure whether there are signs that fit pneumonia in a child, probability "
+        f"{p} ({where_en})",
     )
 
 
@@ -157,7 +177,9 @@ def finding(image: SeriesImage, canvas: Canvas, answer: Answer, lungs: np.ndarra
             for name, value in shares.items()
         ),
         confidence=Confidence(
-            value=told_probability(answer), method=METHOD, calibrated_on=CALIBRATED
+            value=told_probability(answer),
+            method=METHOD,
+            calibrated_on=f"{CALIBRATED}; {100 * reference().share:.0f} % showed pneumonia",
         ),
         evidence_level=EvidenceLevel.E2,
         explanation=Explanation(

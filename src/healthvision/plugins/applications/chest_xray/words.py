@@ -38,8 +38,8 @@ _NAMES = {
     "opacity-upper": ("上肺野致密区占比", "Opacity, share of the upper zone"),
     "opacity-middle": ("中肺野致密区占比", "Opacity, share of the middle zone"),
     "child-probability": (
-        "儿童肺炎征象的校准概率",
-        "Calibrated probability of signs that fit pneumonia (child)",
+        "儿童肺炎征象的校准概率（69%患病处）",
+        "Signs that fit pneumonia, child: probability where 69 % are ill",
     ),
     "child-inside": ("支持证据位于肺野内的占比", "Share of the evidence inside the lung fields"),
     "child-right": ("支持证据位于右肺的占比", "Share of the evidence in the right lung"),
