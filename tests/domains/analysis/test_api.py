@@ -281,10 +281,17 @@ class TestResults:
         await ward.client.get(f"/v1/results/{task['result_id']}/export?format=json")
         await ward.get(f"/v1/studies/{task['study_id']}/results")
         async with ward.db.reading() as session:
-            actions = (await session.scalars(select(AuditEvent.action))).all()
+            rows = (await session.scalars(select(AuditEvent))).all()
+        actions = [r.action for r in rows]
         assert actions.count("analysis.result_read") == 2
         assert "analysis.result_exported" in actions
         assert "analysis.images_read" in actions
+        told = ("analysis.result_read", "analysis.result_exported")
+        of_results = [r for r in rows if r.action in told]
+        assert {r.subject for r in of_results} == {task["study_id"]}  # found by "who saw it?"
+        assert {json.loads(r.detail or "{}").get("result") for r in of_results} == {
+            task["result_id"]
+        }
 
     async def test_go_with_their_study(self, ward: Ward) -> None:
         task = await ward.analysed()

@@ -43,6 +43,7 @@ class Export:
     data: bytes
     media_type: str
     filename: str
+    study_id: UUID
     patient_ref: UUID
     space_id: UUID
 
@@ -67,7 +68,7 @@ async def export_result(
         pictures = await _pictures(db, outputs)
         data = await asyncio.to_thread(_report, result, pictures, form, language)
     name = f"result-{row.id}.{_SUFFIX.get(form, form)}"
-    return Export(data, _MEDIA[form], name, row.patient_ref, row.space_id)
+    return Export(data, _MEDIA[form], name, row.study_id, row.patient_ref, row.space_id)
 
 
 def _report(
@@ -110,5 +111,6 @@ async def key_image(db: Database, actor: Actor, result_id: UUID, name: str) -> E
     for output in outputs:
         if output.kind == "PNG" and output.name == wanted:
             data = await read_output(db, output)
-            return Export(data, "image/png", output.name, row.patient_ref, row.space_id)
+            place = row.study_id, row.patient_ref, row.space_id
+            return Export(data, "image/png", output.name, *place)
     raise OutputNotFound("the result has no such key image")

@@ -117,11 +117,11 @@ async def _record(request: Request, actor: Actor, action: str, item: ResultItem)
         database_of(request),
         actor,
         action,
-        item.id,
-        kind="result",
+        item.study_id,  # who asks "who saw this study?" must find it
+        kind="study",
         patient_id=item.patient_ref,
         space_id=item.space_id,
-        detail={"study": str(item.study_id)},
+        detail={"result": str(item.id)},
     )
 
 
@@ -132,11 +132,11 @@ async def _file(
         database_of(request),
         actor,
         action,
-        path_uuid(result_id),
-        kind="result",
+        found.study_id,
+        kind="study",
         patient_id=found.patient_ref,
         space_id=found.space_id,
-        detail={"file": found.filename, "bytes": len(found.data)},
+        detail={"result": result_id, "file": found.filename, "bytes": len(found.data)},
     )
     headers = {"Content-Disposition": f'attachment; filename="{found.filename}"'}
     return Response(found.data, media_type=found.media_type, headers=headers)

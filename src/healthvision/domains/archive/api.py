@@ -53,8 +53,11 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _seen(request: Request, actor: Actor, action: str, study_id: UUID) -> None:
-    await audit.record_read(database_of(request), actor, action, study_id, kind="study")
+async def _seen(
+    request: Request, actor: Actor, action: str, study_id: UUID, patient: UUID | None = None
+) -> None:
+    db = database_of(request)
+    await audit.record_read(db, actor, action, study_id, kind="study", patient_id=patient)
 
 
 @studies.get("")
@@ -101,7 +104,7 @@ async def get_study(
 ) -> StudyDetail:
     """Get a study with its series and its spaces."""
     found = await service.get_study(session, actor, path_uuid(study_id))
-    await _seen(request, actor, "archive.study_read", found.id)
+    await _seen(request, actor, "archive.study_read", found.id, found.patient_ref)
     return found
 
 
