@@ -49,7 +49,7 @@ def _check_log(core: CoreSettings) -> None:
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
         raise DatabaseUnavailable(
             "there is no database, so this could not be noted in the log: run healthvision "
-            "migrate and healthvision user bootstrap first"
+            "migrate and healthvision account bootstrap first"
         )
     at = schema.current(url)
     if at != schema.head():

@@ -97,6 +97,6 @@ async def note(session: Session, action: str, entries: list[Entry], who: str) ->
     if not noted:
         raise DatabaseUnavailable(
             "there is no organisation, so this could not be noted in a log: run healthvision "
-            "user bootstrap first"
+            "account bootstrap first"
         )
     await session.flush()

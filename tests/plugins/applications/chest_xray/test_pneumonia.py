@@ -3,11 +3,9 @@
 
 import csv
 import io
-import os
 import zipfile
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,11 +34,12 @@ from tests.plugins.applications.chest_xray.test_application import (
     header,
     squared,
 )
+from tests.support.services import SHARED
 
 BY_NAME = {e.metric: e for e in APPLICATION.manifest.evidence}
 UNSEEN = "child-domain-refused-adults-covid-unseen"
 SHARP = LEAST_SHARP + 0.2
-CXR = Path(os.environ.get("HV_SHARED", "/work/shared")) / "data/cxr"
+CXR = SHARED / "data/cxr"
 
 
 @cache
