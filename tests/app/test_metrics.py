@@ -16,7 +16,7 @@ def _metrics(worker: Process, port: int) -> str:
     assert worker.popen is not None
     while worker.popen.poll() is None:  # pytest's own limit ends a worker that never listens
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
         except httpx.TransportError:
             time.sleep(0.2)
     raise AssertionError(worker.log.read_text(errors="replace"))

@@ -25,7 +25,7 @@ from healthvision.formats.nifti.series import SeriesMeta, to_dicom_series
 from healthvision.kernel.settings import CoreSettings
 from tests.support.platform import Platform, Process, platform
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 T = TypeVar("T")
 KILLS = 10
 STUDIES = 3

@@ -80,7 +80,9 @@ class TestRate:
             assert client.get(hospital.url(1, "/healthz")).status_code == 200
 
     def test_is_published(self, hospital: Hospital) -> None:
-        answer = httpx.get(hospital.url(0, "/v1/limits"), headers=hospital.neighbour.headers)
+        answer = httpx.get(
+            hospital.url(0, "/v1/limits"), headers=hospital.neighbour.headers, timeout=60
+        )
         published = {row["name"]: row["value"] for row in answer.json()}
         wanted = {
             "json_body": JSON_LIMIT,

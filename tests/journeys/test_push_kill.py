@@ -20,7 +20,7 @@ from tests.support.platform import Platform, platform
 from tests.support.postgres import free_port
 from tests.support.small_ct import small_ct
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 IMAGES, KILL_AFTER = 80, (15, 40)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import FastAPI, Request
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Mapped
 
 from healthvision.kernel.clock import FixedClock, new_id, now, use_clock
@@ -68,6 +68,12 @@ async def add_mug(request: Request, new: CupCreate, actor: Writer) -> CupRead:
 @api.get("")
 async def count_cups(actor: Writer, session: SessionDep) -> CupRead:
     return CupRead(size=0, count=await session.scalar(select(func.count()).select_from(Cup)) or 0)
+
+
+@api.get("/named/{name}")
+async def count_named(name: str, actor: Writer, session: SessionDep, note: str = "") -> CupRead:
+    asked = select(func.count()).where(func.lower(literal(name)) == literal(note))
+    return CupRead(size=0, count=await session.scalar(asked) or 0)
 
 
 @pytest.fixture
@@ -216,6 +222,17 @@ class TestIdempotencyKey:
         )
         assert "idempotency-replayed" not in other.headers
         assert await _count(client) == 2
+
+
+class TestNul:
+    """A text with NUL matches nothing and never reaches the database, which may not take it."""
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [("?note=%00", 422), ("?note=a%00b", 422), ("/named/a%00b", 404), ("/named/a?note=b", 200)],
+    )
+    async def test_is_refused(self, client: httpx.AsyncClient, path: str, status: int) -> None:
+        assert (await client.get(f"/v1/cups{path}")).status_code == status
 
 
 class TestEtag:

@@ -56,7 +56,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 150) -> None:
         """Wait until an api answers /healthz; AssertionError with its log when it does not."""
         assert self.port is not None
         end = time.monotonic() + seconds

@@ -18,7 +18,7 @@ from tests.support.small_ct import small_ct
 from tests.web.conftest import Workstation, workstation_in
 from tests.web.patients import as_patient
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Direct]:
 
 class TestStraightToTheStore:
     def test_the_pages_may_call_this_store_and_nothing_else(self, direct: Direct) -> None:
-        policy = httpx.get(direct.running.url).headers["content-security-policy"]
+        policy = httpx.get(direct.running.url, timeout=60).headers["content-security-policy"]
         (connect,) = (p for p in policy.split("; ") if p.startswith("connect-src "))
         assert connect.split()[1:] == ["'self'", "blob:", "data:", direct.store.endpoint]
 

@@ -11,7 +11,7 @@ from tests.support.small_ct import small_ct
 from tests.web.conftest import Workstation, store
 from tests.web.patients import as_patient
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(290)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 
 def _judgeable(workstation: Workstation, text: str, *, seconds: float = 120) -> str:
@@ -23,6 +23,7 @@ def _judgeable(workstation: Workstation, text: str, *, seconds: float = 120) -> 
             f"{workstation.url}/v1/worklist",
             params={"text": text},
             headers={"Authorization": f"Bearer {key}"},
+            timeout=60,
         ).json()
         items = page["items"]
         if items and items[0]["ai"]["state"] in ("result", "abstained"):

@@ -22,6 +22,9 @@ export const SERVER = process.env.HV_E2E_SERVER ?? 'http://127.0.0.1:8080'
 /** How many times slower the page's processor is: brings out what only fails on a loaded machine. */
 const SLOWER = Number(process.env.HV_E2E_SLOWER ?? 1)
 
+/** By how many milliseconds each call to the API is held up: brings out what only fails beside a busy server. */
+const LATE = Number(process.env.HV_E2E_LATE ?? 0)
+
 let browser: Browser | undefined
 
 export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { width: 1440, height: 900 }): Promise<Visit> {
@@ -36,6 +39,12 @@ export async function newVisit(language: 'zh-CN' | 'en' = 'zh-CN', size = { widt
   if (SLOWER > 1) {
     const inside = await context.newCDPSession(page)
     await inside.send('Emulation.setCPUThrottlingRate', { rate: SLOWER })
+  }
+  if (LATE > 0) {
+    await context.route('**/v1/**', async (route) => {
+      await new Promise((done) => setTimeout(done, LATE))
+      await route.fallback().catch(() => undefined) // the page went on meanwhile
+    })
   }
   page.setDefaultTimeout(90_000) // a loaded test machine is slow, not wrong
   const troubles: string[] = []

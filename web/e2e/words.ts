@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 // names of things, units, standards; what is data or a command is marked by its element
 const KEPT =
-  /\b(?:HealthVision|AI|API|English|Webhook|CSV|URL|ID|CSRF|CORS|Cookie|X-CSRF-Token|HV_[A-Z_]+|JSON|Esc|Enter|Ctrl|Shift|Alt|curl|Python|DICOM|ZIP|NIfTI|JPEG|PNG|TIFF|CT|MR|MPR|MIP|PDF|FHIR|GB|MB|KB|mm|Dice|MRI|FLAIR|T1|T2|Evans|LAA|Brier|SHA-256|LAA-950|E[0-3]|[A-Z]{2}|F\d+|GET|POST|PUT|PATCH|DELETE|Delete|PageUp|PageDown|Home|End|Arrow(?:Up|Down|Left|Right)|Demo Administrator|Demo Radiologist|https|[0-9a-f]{16,}|n|cm|s|min|B|h|ms)\b/g
+  /\b(?:HealthVision|(?:C-)?Lung-RADS|Fleischner|BTS|AI|API|English|Webhook|CSV|URL|ID|CSRF|CORS|Cookie|X-CSRF-Token|HV_[A-Z_]+|JSON|Esc|Enter|Ctrl|Shift|Alt|curl|Python|DICOM|ZIP|NIfTI|JPEG|PNG|TIFF|CT|MR|MPR|MIP|PDF|FHIR|GB|MB|KB|mm|Dice|MRI|FLAIR|T1|T2|Evans|LAA|Brier|SHA-256|LAA-950|E[0-3]|[A-Z]{2}|F\d+|GET|POST|PUT|PATCH|DELETE|Delete|PageUp|PageDown|Home|End|Arrow(?:Up|Down|Left|Right)|Demo Administrator|Demo Radiologist|https|[0-9a-f]{16,}|n|cm|s|min|B|h|ms)\b/g
 const DATA = 'code, pre, kbd, .hv-who, .hv-name, .hv-open, .hv-num, .hv-data, .hv-secret, .anticon, time, [role=listbox], script, style, title'
 // in a table cell only what the interface itself says is looked at: the rest are rows of data
 const SAID = 'button, .ant-tag, .ant-switch, [class*=hv-task-], [class*=hv-verdict-], .hv-ai, .hv-unverified'

@@ -122,6 +122,19 @@ class EdgeRequest(Request):
         return strictjson.loads(await self.body())
 
 
+def _checked(plain: Request) -> EdgeRequest:
+    """Return the request as routes see it.
+
+    No stored text holds the character NUL (PostgreSQL cannot keep it): raises NotFound for one in
+    the path, Invalid for one in the query.
+    """
+    if "\x00" in plain.scope["path"]:
+        raise NotFound("there is no such thing")
+    if b"%00" in plain.scope["query_string"]:
+        raise Invalid("the query holds the character NUL")
+    return EdgeRequest(plain.scope, plain.receive)
+
+
 class KeyedRoute(APIRoute):
     """A route that honours an Idempotency-Key, and says so in the API's document."""
 
@@ -153,7 +166,7 @@ class EdgeRoute(KeyedRoute):
         original = super().get_route_handler()
 
         async def handle(plain: Request) -> Response:
-            request = EdgeRequest(plain.scope, plain.receive)
+            request = _checked(plain)
             db = database_of(request)
             reading = request.method in READ_METHODS
             try:
@@ -188,7 +201,7 @@ class OwnRoute(KeyedRoute):
         original = super().get_route_handler()
 
         async def handle(plain: Request) -> Response:
-            request = EdgeRequest(plain.scope, plain.receive)
+            request = _checked(plain)
             try:
                 response = await original(request)
             except Replay as replay:

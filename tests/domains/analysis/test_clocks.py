@@ -158,7 +158,7 @@ class TestMakeRoom:
         running = await _started(ward, routine)
         stat = await _wish(ward, "two", "stat")
         assert await _room(ward) == 1
-        await asyncio.wait_for(running, 20)  # its process ends, the slot is free
+        await asyncio.wait_for(running, 90)  # its process ends, the slot is free
         routine = await _again(ward, routine)
         assert (routine["state"], routine["preemptions"]) == ("queued", 1)
         assert (routine["requeued_reason"], routine["deadline_at"]) == (REASON, clock)

@@ -107,7 +107,7 @@ class TestRunTask:
             if (await ward.get(f"/v1/tasks/{task_id}"))["stage"] == "hang":
                 break
         await ward.post(f"/v1/tasks/{task_id}/cancel", status=200)
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 90)
         task = await ward.get(f"/v1/tasks/{task_id}")
         assert task["state"] == "cancelled"
         assert 0 < task["progress"] < 1

@@ -84,7 +84,7 @@ async def kill_loop(db: Database, actor: Actor, database_url: str, kills: int, s
 
 
 class TestKill:
-    @pytest.mark.timeout(280)
+    @pytest.mark.timeout(600)
     async def test_nothing_acknowledged_is_lost_in_twenty_kills(
         self, db: Database, actor: Actor, space: SpaceRead, database_url: str
     ) -> None:

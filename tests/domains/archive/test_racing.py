@@ -78,7 +78,7 @@ def bucket(org_id: UUID) -> Iterator[StoreConfig]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/bucket")
+    httpx.put(f"http://{host}:{port}/bucket", timeout=60)
     yield StoreConfig(
         url=f"s3://bucket/{org_id}",
         s3_endpoint=f"http://{host}:{port}",
@@ -106,7 +106,7 @@ class TestUploadToS3:
         upload = (await client.post("/v1/uploads", json=body)).json()
         (part,) = upload["parts"]
         assert part["url"].startswith(bucket.s3_endpoint)
-        async with httpx.AsyncClient() as outside:
+        async with httpx.AsyncClient(timeout=60) as outside:
             sent = await outside.put(part["url"], content=data, headers=part["headers"])
         assert sent.status_code == 200
         done = await client.post(f"/v1/uploads/{upload['id']}/complete", json={})

@@ -46,7 +46,7 @@ async def check(db: Database, actor: Actor, acknowledged: list[Sequence[str]]) -
 
 
 class TestKillWhileSealing:
-    @pytest.mark.timeout(280)
+    @pytest.mark.timeout(600)
     async def test_nothing_acknowledged_is_lost(
         self,
         db: Database,

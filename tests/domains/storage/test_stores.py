@@ -25,7 +25,7 @@ def s3_endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    httpx.put(f"{url}/bucket")
+    httpx.put(f"{url}/bucket", timeout=60)
     yield url
     server.stop()
 
@@ -87,7 +87,7 @@ class TestStore:
         url = await store.presign("PUT", "direct", expires_s=60)
         assert (url is not None) == store.signs_urls
         if url is not None:
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(timeout=60) as client:
                 assert (await client.put(url, content=b"direct bytes")).status_code == 200
             assert await whole(store, "direct") == b"direct bytes"
 

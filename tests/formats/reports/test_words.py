@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Category values in words, and the choice of language."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from healthvision.clinical.guidelines.fleischner import MANAGEMENT
 from healthvision.clinical.result import Text
 from healthvision.formats.reports.words import Speech, category_words
+
+I18N = Path(__file__).parents[3] / "web" / "src" / "i18n"
 
 
 class TestCategoryWords:
@@ -19,6 +24,16 @@ class TestCategoryWords:
     @pytest.mark.parametrize("value", ["4A", "1", "solid-unheard-of", ""])
     def test_other_values_stay_as_they_are(self, value: str) -> None:
         assert category_words(value).en == value
+
+    @pytest.mark.parametrize(("folder", "language"), [("zh-CN", "zh"), ("en", "en")])
+    def test_the_web_interface_says_the_same(self, folder: str, language: str) -> None:
+        words = json.loads((I18N / folder / "common.json").read_text("utf-8"))["category"]
+        assert {part: category_words(part).model_dump()[language] for part in words} == words
+        for value in MANAGEMENT:
+            rest = value
+            while rest:
+                part = max((p for p in words if f"{rest}-".startswith(f"{p}-")), key=len)
+                rest = rest[len(part) + 1 :]
 
 
 class TestSpeech:

@@ -278,7 +278,7 @@ class Channel:
 
     async def close(self) -> None:
         self.told.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        await asyncio.wait_for(self.task, 20)
+        await asyncio.wait_for(self.task, 90)
 
 
 class TestEventChannel:

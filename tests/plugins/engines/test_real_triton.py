@@ -30,7 +30,7 @@ from healthvision.plugins.engines.triton import TritonClient
 from tests.support import onnx_models, own_models
 from tests.support.postgres import free_port
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 PYTHON = os.environ.get("HV_TEST_TRITON_PYTHON", "")
 SCRIPT = Path(__file__).parents[2] / "support" / "triton_server.py"
 READY_S = 120.0

@@ -7,7 +7,8 @@ import { Link } from 'react-router'
 import type { Finding, ResultRead } from '../api/generated'
 import { useSession } from '../app/session'
 import { Confidence, Evidence } from './confidence'
-import { categoryName, useText } from './text'
+import { useCategory } from './category'
+import { useText } from './text'
 import './result-card.css'
 
 const FORMATS = ['pdf', 'html', 'json', 'csv', 'dicom', 'fhir'] as const
@@ -34,6 +35,7 @@ export function Downloads({ result }: { result: string }) {
 
 function FindingLine({ finding }: { finding: Finding }) {
   const text = useText()
+  const named = useCategory()
   const category = (finding.categories ?? [])[0]
   return (
     <li className="hv-finding">
@@ -43,7 +45,7 @@ function FindingLine({ finding }: { finding: Finding }) {
       <span>
         {category && (
           <>
-            <span className="hv-category">{categoryName(`${category.guideline}:${category.value}`)}</span>{' '}
+            <span className="hv-category">{named(category.guideline, category.value, true)}</span>{' '}
             <span className="hv-dim">{text(category.management)}</span>
           </>
         )}

@@ -60,10 +60,3 @@ export function ageAt(birth: string, day: string): number | undefined {
 function asDay(text: string): dayjs.Dayjs | undefined {
   return /^\d{8}$/.test(text) ? dayjs(`${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)}`) : undefined
 }
-
-/** 'lung-rads-v2022:4A' as 'Lung-RADS 4A'. */
-export function categoryName(category: string): string {
-  const [guideline = '', value = ''] = category.split(':')
-  const known: Record<string, string> = { 'lung-rads-v2022': 'Lung-RADS', 'fleischner-2017': 'Fleischner' }
-  return value ? `${known[guideline] ?? guideline} ${value}` : ''
-}

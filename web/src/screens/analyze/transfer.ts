@@ -30,6 +30,7 @@ export function isUpload(file: File): boolean {
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const timer = window.setTimeout(resolve, ms)
     signal.addEventListener('abort', () => {
@@ -39,9 +40,11 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Run again after a lost connection or a server that restarts; other refusals go on at once. */
+/** Run again after a lost connection or a server that restarts; other refusals go on at once.
+ * Work that was cancelled is not begun: what was on its way when that happened comes to its end first. */
 async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
+    signal.throwIfAborted()
     try {
       return await work()
     } catch (error) {

@@ -9,10 +9,10 @@ import { searchWorklist, type WorklistItem } from '../../api/generated'
 import { getPatientOptions, searchReportsOptions, searchResultsOptions } from '../../api/generated/@tanstack/react-query.gen'
 import { Trouble } from '../../app/errors'
 import { useSession } from '../../app/session'
+import { categoryParts, useCategory } from '../../components/category'
 import { dicomMoment, moment, personName } from '../../components/text'
 import { AiCell } from '../worklist/ai'
 import { imaging } from '../worklist/columns'
-import { categoryTitle } from '../reading/panel/why'
 import { viewerAddress } from '../reading/address'
 import { modalitiesOf, pairOf, timelineOf, type Entry } from './timeline'
 import './patient.css'
@@ -37,6 +37,7 @@ interface Choice {
 }
 
 function Item({ entry, choice }: { entry: Entry; choice: Choice }) {
+  const named = useCategory()
   const { t } = useTranslation('patient')
   const { study, results, reports } = entry
   const kinds = imaging(study.modalities)
@@ -64,7 +65,7 @@ function Item({ entry, choice }: { entry: Entry; choice: Choice }) {
           <div key={r.id} className="hv-visit-line">
             <span className="hv-dim">{r.application_id} {r.application_version}</span>
             <span>{r.status === 'abstained' ? t('worklist:ai.abstained') : t('findings', { count: r.finding_count })}</span>
-            {r.worst_category && <span className="hv-category">{categoryTitle(r.worst_category.split(':')[0] ?? '', r.worst_category.split(':')[1] ?? '')}</span>}
+            {r.worst_category && <span className="hv-category">{named(...categoryParts(r.worst_category))}</span>}
             <span className="hv-dim">{t(`common:verification.${r.verification}`)}</span>
             <Link to={viewerAddress(study.study_id, study.spaces, { result: r.id })}>{t('open')}</Link>
           </div>

@@ -6,7 +6,8 @@ import { Button, Progress, Tooltip } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { AiSummary } from '../../api/generated'
 import { Confidence } from '../../components/confidence'
-import { categoryName, useText } from '../../components/text'
+import { categoryParts, useCategory } from '../../components/category'
+import { useText } from '../../components/text'
 
 function Parts({ ai }: { ai: AiSummary }) {
   const { t } = useTranslation('worklist')
@@ -24,6 +25,7 @@ function Parts({ ai }: { ai: AiSummary }) {
 
 function Seen({ ai }: { ai: AiSummary }) {
   const { t } = useTranslation('worklist')
+  const named = useCategory()
   const text = useText()
   const found = ai.finding
   if (!found) {
@@ -33,7 +35,7 @@ function Seen({ ai }: { ai: AiSummary }) {
       </Tooltip>
     )
   }
-  const category = categoryName(found.category)
+  const category = named(...categoryParts(found.category), true)
   return (
     <span className="hv-ai-found">
       <span className="hv-ai-label" title={`${text(found.label)} · ${text(found.region)}`}>

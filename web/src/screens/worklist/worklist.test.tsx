@@ -3,7 +3,7 @@ import { render, screen } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
 import type { AiSummary, WorklistItem, WorklistPage } from '../../api/generated'
 import i18n from '../../i18n'
-import { categoryName } from '../../components/text'
+import { categoryParts, guidelineName, valueWords } from '../../components/category'
 import { AiCell } from './ai'
 import { imaging } from './columns'
 import { changed, queryOf } from './filters'
@@ -57,8 +57,13 @@ describe('withRow', () => {
 
 describe('words', () => {
   it('name guidelines and imaging modalities', () => {
-    expect(categoryName('lung-rads-v2022:4A')).toBe('Lung-RADS 4A')
-    expect(categoryName('')).toBe('')
+    expect(categoryParts('lung-rads-v2022:4A')).toEqual(['lung-rads-v2022', '4A'])
+    expect(guidelineName('lung-rads-v2022', true)).toBe('Lung-RADS')
+    expect(guidelineName('fleischner-2017')).toBe('Fleischner 2017')
+    const words = { part: 'x', 'part-solid': '部分实性', single: '单发', '6plus': '≥6 mm' }
+    expect(valueWords('part-solid-single-6plus', words)).toBe('部分实性 单发 ≥6 mm')
+    expect(valueWords('part-solid-unheard', words)).toBe('part-solid-unheard')
+    expect(valueWords('4A', words)).toBe('4A')
     expect(imaging(['CT', 'SEG', 'SR'])).toBe('CT')
     expect(imaging(['SR'])).toBe('SR')
   })

@@ -9,6 +9,7 @@ import type { Finding, ResultRead, TaskRead, VerdictCreate } from '../../../api/
 import { listTasksOptions } from '../../../api/generated/@tanstack/react-query.gen'
 import { Trouble, useProblemText } from '../../../app/errors'
 import { useSession } from '../../../app/session'
+import { useCategory } from '../../../components/category'
 import { Evidence } from '../../../components/confidence'
 import { Downloads } from '../../../components/result-card'
 import { TaskSteps } from '../../../components/task-steps'
@@ -18,7 +19,7 @@ import { READING_KEYS, useReadingKeys, type ReadingAction } from './keys'
 import { usePlaces, useVerdicts, type Place, type ReasonCode } from './model'
 import { ModifyDialog } from './modify'
 import { VerdictBar } from './verdict'
-import { categoryTitle, ConfidenceBar, Measures, Why } from './why'
+import { ConfidenceBar, Measures, Why } from './why'
 
 export interface FindingsProps {
   study: string
@@ -40,6 +41,7 @@ function Mark({ place }: { place: Place }) {
 }
 
 function Line({ place, current, go }: { place: Place; current: boolean; go: () => void }) {
+  const named = useCategory()
   const text = useText()
   const { t } = useTranslation('reading')
   const { finding, number, read } = place
@@ -53,7 +55,7 @@ function Line({ place, current, go }: { place: Place; current: boolean; go: () =
         {finding ? text(finding.label) : t(read.result.status === 'abstained' ? 'state.abstained' : 'state.noFinding')}{' '}
         <span className="hv-dim">{finding ? text(finding.location.region) : text(read.result.application.title)}</span>
       </span>
-      {category && <span className="hv-category">{categoryTitle(category.guideline, category.value)}</span>}
+      {category && <span className="hv-category">{named(category.guideline, category.value)}</span>}
       <span className="hv-num">{value === null || value === undefined ? '—' : `${Math.round(value * 100)}%`}</span>
     </button>
   )

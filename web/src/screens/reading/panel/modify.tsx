@@ -3,9 +3,10 @@
 import { Button, Form, Input, InputNumber, Modal, Select } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { Finding, FindingChanges, Laterality, VerdictCreate } from '../../../api/generated'
+import { guidelineName } from '../../../components/category'
 import { useText } from '../../../components/text'
 import type { ReasonCode } from './model'
-import { categoryTitle, unitName } from './why'
+import { unitName } from './why'
 import { useClearing } from '../../../components/clearing'
 
 interface Fields {
@@ -101,7 +102,7 @@ export function ModifyDialog({ finding, busy, done, close }: {
               <Select allowClear={clearing} options={SIDES.map((value) => ({ value, label: t(`side.${value}`) }))} />
             </Form.Item>
             {(finding.categories ?? []).map((c, i) => (
-              <Form.Item key={c.guideline} name={['categories', String(i)]} label={categoryTitle(c.guideline, '')}>
+              <Form.Item key={c.guideline} name={['categories', String(i)]} label={guidelineName(c.guideline)}>
                 <Input maxLength={64} />
               </Form.Item>
             ))}

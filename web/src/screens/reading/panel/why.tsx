@@ -3,6 +3,7 @@
 import { Collapse } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { Category, Confidence as Value, Contribution, Finding, Measurement, Risk } from '../../../api/generated'
+import { useCategory } from '../../../components/category'
 import { useText } from '../../../components/text'
 
 const MOST = 6
@@ -84,16 +85,6 @@ function Contributions({ items }: { items: readonly Contribution[] }) {
   )
 }
 
-export function categoryTitle(guideline: string, value: string): string {
-  const names: Record<string, string> = {
-    'lung-rads-v2022': 'Lung-RADS v2022',
-    'fleischner-2017': 'Fleischner 2017',
-    'bts-2015': 'BTS 2015',
-    'c-lung-rads': 'C-Lung-RADS',
-  }
-  return `${names[guideline] ?? guideline} ${value}`
-}
-
 function Rules({ category }: { category: Category }) {
   const { t } = useTranslation('reading')
   const text = useText()
@@ -136,6 +127,7 @@ function RiskLine({ risk }: { risk: Risk }) {
 }
 
 export function Why({ finding }: { finding: Finding }) {
+  const named = useCategory()
   const { t } = useTranslation('reading')
   const text = useText()
   const { explanation, categories = [], risks = [] } = finding
@@ -151,7 +143,7 @@ export function Why({ finding }: { finding: Finding }) {
         </>
       ),
     },
-    ...categories.map((c) => ({ key: c.guideline, label: categoryTitle(c.guideline, c.value), children: <Rules category={c} /> })),
+    ...categories.map((c) => ({ key: c.guideline, label: named(c.guideline, c.value), children: <Rules category={c} /> })),
     ...(risks.length > 0
       ? [{ key: 'risks', label: t('why.risks'), children: risks.map((r) => <RiskLine key={r.model} risk={r} />) }]
       : []),
