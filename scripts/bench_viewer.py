@@ -5,15 +5,20 @@ Run: ``python scripts/bench_viewer.py [--rounds N] [--slices N] [--side N]`` in 
 interface is built (``make web``). It starts its own platform (SQLite, local folder, one process,
 loopback), stores one CT, opens it from the worklist and by its address, and stops it. One JSON
 line per measurement; times are ms since the click (or since the page was asked for), with the
-steps between: ``> x`` asked, ``< x`` answered. ``load``: the machine's 1-minute load.
+steps between: ``> x`` asked, ``< x`` answered. ``picture``: the picture that stands for the first
+image was on the screen; ``drawn``: the canvas was. ``load``: the machine's 1-minute load. The last
+lines are the medians of each case.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +51,38 @@ def ct(slices: int, side: int) -> list[bytes]:
     return out
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One opening: ms until its steps, ms of CPU of page and graphics process, the load then."""
+
+    name: str
+    ms: dict[str, int]
+    cpu_ms: dict[str, int]
+    load: float
+
+
+def write(told: Mapping[str, object]) -> None:
+    """Write one JSON line at once."""
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def medians(all_measured: Sequence[Measured]) -> Iterator[dict[str, object]]:
+    """Yield for each case the medians of what matters, and between which loads it ran."""
+    for name in dict.fromkeys(m.name for m in all_measured):
+        runs = [m for m in all_measured if m.name == name]
+        told: dict[str, object] = {"median of": len(runs), "case": name}
+        for step in ("picture", "drawn"):
+            found = [m.ms[step] for m in runs if step in m.ms]
+            told[step] = round(statistics.median(found)) if len(found) == len(runs) else None
+        for process in ("page", "graphics"):
+            told[f"cpu {process}"] = round(statistics.median(m.cpu_ms[process] for m in runs))
+        yield {**told, "load": [min(m.load for m in runs), max(m.load for m in runs)]}
+
+
 def measure(running: Workstation, rounds: int) -> None:
-    """Run the browser and write what it measured, each line with the load of now."""
+    """Run the browser and write what it measured, each line with the load of now; then medians."""
+    all_measured = []
     environment = {
         **os.environ,
         **running.people_environment(),
@@ -62,10 +97,13 @@ def measure(running: Workstation, rounds: int) -> None:
         for line in browser.stdout:
             if line.startswith("{"):
                 told = {**json.loads(line), "load": round(os.getloadavg()[0], 1)}
-                sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
-                sys.stdout.flush()
+                write(told)
+                took = Measured(told["measured"], told["ms"], told["cpu_ms"], told["load"])
+                all_measured.append(took)
     if browser.returncode:
         sys.exit("the browser's part failed")
+    for told in medians(all_measured):
+        write(told)
 
 
 def main() -> None:

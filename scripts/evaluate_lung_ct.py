@@ -19,6 +19,7 @@ from healthvision.clinical.chest.evaluation import (
     summarise,
     summarise_hard,
     summarise_masses,
+    summarise_sizes,
     with_masses,
 )
 from healthvision.clinical.chest.nodules import read_forest
@@ -41,7 +42,13 @@ def main() -> None:
         masses.append(examine_masses(with_masses(seed)))
         sys.stderr.write(f"masses {seed}: {len(masses[-1])} calls\n")
     figures = [
-        asdict(f) for f in (*summarise(scans), *summarise_hard(hard), *summarise_masses(masses))
+        asdict(f)
+        for f in (
+            *summarise(scans),
+            *summarise_hard(hard),
+            *summarise_sizes([*scans, *hard]),
+            *summarise_masses(masses),
+        )
     ]
     last, first_mass = count - 1, 3200
     record = {

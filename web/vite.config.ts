@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import react from '@vitejs/plugin-react'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 const server = process.env.HV_DEV_SERVER ?? 'http://127.0.0.1:8080'
 const behind = ['/v1', '/ui', '/dicomweb', '/oauth', '/docs', '/docs-assets', '/openapi.json', '/healthz', '/readyz']
 
+/** Tell in the page how the file of the viewer is called, so that it can be fetched before it is run. */
+function viewerName(): Plugin {
+  return {
+    name: 'hv-viewer-name',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_html, { bundle }) => {
+        const found = Object.values(bundle ?? {}).find((part) => part.type === 'chunk' && part.facadeModuleId?.endsWith('src/screens/viewer/index.tsx'))
+        return found ? [{ tag: 'meta', attrs: { name: 'hv-viewer', content: `/${found.fileName}` }, injectTo: 'head' }] : []
+      },
+    },
+  }
+}
+
+// the image codecs look for Node's file system, and go on without it; every other warning is shown
+const KNOWN = /Module "(fs|path)" has been externalized for browser compatibility, imported by "[^"]*@cornerstonejs\/codec-/
+
+function withoutKnownWarnings(): Plugin {
+  return { name: 'hv-known-warnings', onLog: (_level, log) => !KNOWN.test(log.message) }
+}
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), viewerName(), withoutKnownWarnings()],
   base: '/',
   build: {
     outDir: process.env.HV_WEB_OUT ?? '../src/healthvision/interfaces/web/static',
@@ -16,7 +38,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 5000,
     modulePreload: { polyfill: false },
   },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [withoutKnownWarnings()] },
   // the dev server only: the image loader's codecs are CommonJS behind wasm paths
   optimizeDeps: {
     exclude: ['@cornerstonejs/dicom-image-loader'],

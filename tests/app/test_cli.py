@@ -132,8 +132,10 @@ class TestUp:
             other.listen()
             port = other.getsockname()[1]
             monkeypatch.setenv("HV_PORT", str(port))
+            monkeypatch.setenv("HV_DIMSE_PORT", str(port))
             done = _run("up", way)
         assert done.returncode == 2
+        assert f"the DICOM port {port} is held by" in done.stderr
         assert f"port {port}" in done.stderr.splitlines()[-1]
         assert "Traceback" not in done.stderr
 

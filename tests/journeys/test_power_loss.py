@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pydicom
 import pytest
 
 from healthvision.app import accounts
@@ -25,6 +27,8 @@ from healthvision.app.process import open_process
 from healthvision.client import ApiKey, Client
 from healthvision.domains.archive import service as archive
 from healthvision.domains.audit import service as audit
+from healthvision.formats.dicom import dimse
+from healthvision.formats.dicom.file_head import data_set_start
 from healthvision.kernel.settings import CoreSettings
 from tests.journeys.chests import chest_slices
 from tests.support.platform import Platform, Process, platform
@@ -32,6 +36,7 @@ from tests.support.postgres import free_port
 from tests.support.power.disk import PAGE, Disk, File, restore
 from tests.support.power.recording import recorder
 from tests.support.small_ct import small_ct
+from tests.support.stores import open_association
 
 SEED = 20261123
 CUTS = int(os.environ.get("HV_TEST_POWER_CUTS", "6"))
@@ -39,6 +44,8 @@ SENDERS = 2
 SENT = 3  # studies a sender stores
 PIECE = 8
 SECONDS = 120.0
+SLICES = 40  # of the study sent by C-STORE
+CALLED = "HV_POWER"
 
 _WRITER = """
 import os, sys
@@ -92,7 +99,9 @@ class Told:
     log: Path
     url: str
     key: str
+    dicom_port: int
     stored: list[tuple[int, str, bytes]] = field(default_factory=list)
+    modality: list[tuple[int, str, bytes]] = field(default_factory=list)  # data sets, by C-STORE
     teams: list[tuple[int, str]] = field(default_factory=list)
     deleted: list[tuple[int, int, str]] = field(default_factory=list)  # asked at, heard at, path
     troubles: list[BaseException] = field(default_factory=list)
@@ -107,6 +116,30 @@ class Told:
             with Client(self.url, ApiKey(self.key)) as client:
                 for study in range(SENT):
                     self._study(client, f"power-{number}-{study}")
+        except BaseException as error:
+            self.troubles.append(error)
+
+    def send_by_c_store(self) -> None:
+        """Send a study object by object over one association: answered before its rows are there.
+
+        Nothing else is asked and nothing released before the last answer.
+        """
+        try:
+            with self.calls() as calls:
+                title = {"title": CALLED, "space": "default", "anybody": True}
+                calls.post("/v1/called-aes", json=title).raise_for_status()
+            files = small_ct("power-dicom", slices=SLICES)
+            sender = open_association(self.dicom_port, CALLED, "MODALITY")
+            for file in files:
+                head = pydicom.dcmread(BytesIO(file), stop_before_pixels=True)
+                assert sender.send(str(head.SOPInstanceUID), file) == dimse.SUCCESS
+                path = (
+                    f"/dicomweb/default/studies/{head.StudyInstanceUID}/series/"
+                    f"{head.SeriesInstanceUID}/instances/{head.SOPInstanceUID}"
+                )
+                self.modality.append((self.at(), path, file[data_set_start(file) :]))
+            sender.association.release()
+            sender.association.wire.close()
         except BaseException as error:
             self.troubles.append(error)
 
@@ -150,6 +183,9 @@ class Told:
                 maybe_gone = any(path.startswith(p + "/") for p in asked)
                 if at <= cut and not maybe_gone and calls.get(path).content != sent:
                     wrong.append(path)
+            for at, path, sent in self.modality:
+                if at <= cut and not calls.get(path).content.endswith(sent):
+                    wrong.append(path)
             calls.headers["Accept"] = "application/json"
             gone = [path for _, at, path in self.deleted if at <= cut]
             for path in gone:
@@ -164,6 +200,7 @@ class Told:
 def _record(running: Platform, told: Told, process: Process) -> bytes:
     process.wait_ready(120)
     senders = [threading.Thread(target=told.send, args=(n,)) for n in range(SENDERS)]
+    senders.append(threading.Thread(target=told.send_by_c_store))
     for sender in senders:
         sender.start()
     for sender in senders:
@@ -180,7 +217,7 @@ def _record(running: Platform, told: Told, process: Process) -> bytes:
 
 def _places(told: Told, record: bytes, dice: random.Random) -> list[int]:
     """Return where to cut: half of them right after an answer, half anywhere after the first."""
-    answers = [at for at, *_ in told.stored] + [at for at, _ in told.teams]
+    answers = [at for at, *_ in (*told.stored, *told.modality)] + [at for at, _ in told.teams]
     exact = dice.sample(sorted(set(answers)), min(CUTS // 2, len(set(answers))))
     return sorted(
         exact + [dice.randrange(min(answers), len(record)) for _ in range(CUTS - len(exact))]
@@ -205,14 +242,16 @@ class TestPlatform:
     ) -> None:
         root = tmp_path / "disk"
         dice = random.Random(SEED)
-        with platform(root, HV_WORKER_STALE_S="4") as running:
+        dicom_port = free_port()
+        more_settings = {"HV_WORKER_STALE_S": "4", "HV_DIMSE_PORT": str(dicom_port)}
+        with platform(root, **more_settings) as running:
             for name, value in running.environment.items():
                 monkeypatch.setenv(name, value)
             key = asyncio.run(accounts.demo_people(CoreSettings())).admin_key
             disk = Disk(root)
             more, log = recorder(root, tmp_path)
             port = free_port()
-            told = Told(log, f"http://127.0.0.1:{port}", key)
+            told = Told(log, f"http://127.0.0.1:{port}", key, dicom_port)
             plain = dict(running.environment)
             running.environment.update(more)
             record = _record(running, told, running.add_at("all", port))

@@ -8,15 +8,19 @@ or body is tested by itself, and one without a seed fails with its name.
 import csv
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
 
+from healthvision.app.acts import act
+from healthvision.kernel.clock import now
 from tests.factories.dicom import ct_series
 from tests.journeys.calls import MAKERS, Call
 from tests.journeys.material import related
@@ -310,3 +314,59 @@ class TestRoles:
         call = MAKERS[operation_id](world)
         answer = _send(world, operation, call, world.people["radiologist"])
         assert answer.is_success, answer.text
+
+
+# Reads of no one study: of lists and searches, of the log, of tables of the organisation. Those
+# of a batch, an upload or the quarantine have that as their subject.
+_OF_MANY = re.compile(
+    r"(_listed|_searched|worklist_read|worklist_watched|searched|workitem_read|sent_to_ae)$"
+    r"|^(audit|identity|spaces|notify|integration|modelhub|quality|storage|access)\."
+    r"|^archive\.(upload|quarantine)_|^analysis\.batch_|^patients\."
+)
+# One study's reads and exports, each by a call of its own.
+_READS = """
+get_study list_instances get_series get_instance get_instance_metadata export_study
+get_study_history get_correction get_original_instance get_task get_result list_study_results
+export_result get_key_image list_result_verdicts get_report export_report get_study_report
+get_report_prefill get_original retrieve_study retrieve_study_metadata retrieve_rendered_instance
+"""
+# What they leave in the log each time; reads of images and tasks are counted by the minute.
+_NOTED = """
+archive.study_read archive.study_exported archive.history_read archive.correction_read
+archive.metadata_read analysis.result_read analysis.result_exported analysis.key_image_read
+reading.verdicts_read reading.report_read reading.report_exported reading.prefill_read
+"""
+
+
+class TestWhoSawIt:
+    """Who asks 'who saw this study, this patient' finds every read of one study."""
+
+    def test_every_read_of_a_study_names_study_and_patient(self, world: World) -> None:
+        known, begun = {o.id: o for o in operations()}, now()
+        for name in _READS.split():
+            answer = _send(world, known[name], MAKERS[name](world), world.admin)
+            assert answer.is_success, f"{name}: {answer.text}"
+        rows = [r for c in ("access", "export") for r in self._rows(world, c, begun)]
+        wanted = [r for r in rows if not _OF_MANY.search(r["action"])]
+        assert set(_NOTED.split()) <= {r["action"] for r in wanted}
+        bad = {
+            f"{r['action']} {r['kind']}"
+            for r in wanted
+            if r["patient_id"] is None or r["kind"] not in ("study", "patient")
+        }
+        assert bad == set()
+        study = world.study
+        mine = [r for r in wanted if r["subject"] == study["id"]]
+        assert mine and {r["patient_id"] for r in mine} == {study["patient_ref"]}
+        assert {r["action"] for r in wanted if act(r["action"]).en == r["action"]} == set()
+
+    def _rows(self, world: World, category: str, begun: datetime) -> list[Json]:
+        rows: list[Json] = []
+        query: dict[str, Any] = {"category": category, "outcome": "success", "limit": 200}
+        query["from"] = begun.isoformat()
+        while True:
+            page = world.ask("GET", "/v1/audit/events", params=query)
+            rows += page["items"]
+            if page["next"] is None:
+                return rows
+            query["cursor"] = page["next"]

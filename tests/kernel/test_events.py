@@ -11,11 +11,16 @@ from sqlalchemy import select
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.events import (
+    READINGS,
     SPREAD,
     Asked,
     Event,
+    EventDelivery,
     EventRegistry,
     EventRow,
+    InTwo,
+    Stale,
+    deliver,
     publish,
     spread,
 )
@@ -86,3 +91,57 @@ class TestSpread:
         await spread(JobContext(db, "again", 2, "test"), {"event_id": str(event_id)})
         await queue.drain(db)
         assert heard == ["always"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Event):
+    """Something was told."""
+
+    topic: ClassVar[str] = "test.told.v1"
+
+
+class TestInTwo:
+    """A handler that reads in a session of its own and writes in a short transaction."""
+
+    @pytest.mark.parametrize("stale", [0, 1, READINGS])
+    async def test_reads_again_until_what_it_read_is_true(
+        self, db: Database, actor: Actor, queue: InPlaceQueue, stale: int
+    ) -> None:
+        read, written = list[bool](), list[int]()
+
+        async def look(session: Session, actor: Actor, event: Told) -> int:
+            writing = bool(await session.scalar(select(EventDelivery.event_id)))
+            read.append(writing)  # the note of the delivery is seen only within its transaction
+            return len(read)
+
+        async def put(session: Session, actor: Actor, event: Told, known: int) -> None:
+            if known <= stale:
+                raise Stale
+            written.append(known)
+
+        db.resources.get(EventRegistry).add("eye", {Told: [InTwo("look", look, put)]})
+        async with db.transaction() as session:
+            await publish(session, actor, Told(org_id=actor.org_id, subject=new_id()))
+        assert [job.id.partition(":")[2] for job in queue.waiting] == ["eye.look@test.told.v1"]
+        await queue.drain(db)
+        assert written == [stale + 1]
+        assert read == [False] * min(stale + 1, READINGS) + [True] * (stale >= READINGS)
+
+    async def test_a_second_delivery_writes_nothing(
+        self, db: Database, actor: Actor, queue: InPlaceQueue
+    ) -> None:
+        written = list[str]()
+
+        async def look(session: Session, actor: Actor, event: Told) -> str:
+            return "seen"
+
+        async def put(session: Session, actor: Actor, event: Told, known: str) -> None:
+            written.append(known)
+
+        db.resources.get(EventRegistry).add("eye", {Told: [InTwo("look", look, put)]})
+        async with db.transaction() as session:
+            event_id = await publish(session, actor, Told(org_id=actor.org_id, subject=new_id()))
+        payload = {"event_id": str(event_id), "handler": "eye.look@test.told.v1"}
+        for attempt in (1, 2):
+            await deliver(JobContext(db, "job", attempt, "test"), payload)
+        assert written == ["seen"]

@@ -123,5 +123,5 @@ class TestOwnTests:
         if not (ROOT / "web" / "node_modules" / "vitest").is_dir():
             missing_service("web/node_modules (make setup)")
         command = [sys.executable, str(ROOT / "scripts" / "web_build.py"), "test"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]

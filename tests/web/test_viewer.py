@@ -16,6 +16,7 @@ from healthvision.formats.dicom.uids import derive_uid
 from healthvision.interfaces.web.pages import STATIC
 from tests.support.services import missing_service
 from tests.support.small_ct import small_ct
+from tests.web import ahead
 from tests.web.conftest import Workstation, store
 from tests.web.maps import NAME, map_study
 from tests.web.patients import as_patient
@@ -63,6 +64,23 @@ class TestViewer:
         groups = [g for r in reports for g in r.get_image_measurement_groups()]
         lengths = [m.value for g in groups for m in g.get_measurements(name=codes.SCT.Length)]
         assert [round(v, 0) for v in lengths] == [20.0, 20.0]
+
+
+@pytest.mark.long
+class TestAhead:
+    def test_a_picture_stands_for_the_first_image_until_it_is_drawn(
+        self, workstation: Workstation
+    ) -> None:
+        files = ahead.ahead_study()
+        store(workstation.url, workstation.people.doctor_key, files)
+        workstation.browse(
+            "ahead",
+            HV_E2E_FIRST=ahead.FIRST,
+            HV_E2E_SHAPE=f"{ahead.ROWS},{ahead.COLUMNS}",
+            HV_E2E_SPACING=f"{ahead.ROW_MM},{ahead.COLUMN_MM}",
+            HV_E2E_WINDOW=f"{ahead.CENTRE},{ahead.WIDTH}",
+            HV_E2E_BLOCKS=",".join(map(str, ahead.BLOCKS)),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,20 @@ async function timed(page: Page, act: string, tile: string): Promise<Steps> {
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
       while (!document.querySelector(`[data-tile="${wanted}"][data-ready]`)) await frame()
       const steps: Record<string, number> = { shown: Math.round(performance.now() - begun) }
+      const painted = await new Promise<PerformanceEntryList>((resolve) => {
+        new PerformanceObserver((list, observer) => {
+          resolve(list.getEntries())
+          observer.disconnect()
+        }).observe({ type: 'element', buffered: true })
+        setTimeout(() => resolve([]), 500)
+      })
+      const picture = painted.find((entry) => entry.startTime >= begun)
+      if (picture) steps.picture = Math.round(picture.startTime - begun) // startTime: when it was on the screen
       for (const mark of performance.getEntriesByType('mark')) {
         if (mark.name.startsWith('hv-') && mark.startTime >= begun) steps[mark.name.slice(3)] = Math.round(mark.startTime - begun)
       }
       for (const entry of performance.getEntriesByType('resource') as PerformanceResourceTiming[]) {
-        const name = /\/(?:metadata|frames\/1$|series\?|instances\?)|\/v1\/studies\/[^/]+$|assets\/viewer-.*js$/.exec(entry.name)?.[0]
+        const name = /\/(?:metadata|frames\/1$|rendered\?|series\?|instances\?)|\/v1\/studies\/[^/]+$|assets\/viewer-.*js$/.exec(entry.name)?.[0]
         if (name && entry.startTime >= begun && !(`> ${name}` in steps)) {
           steps[`> ${name}`] = Math.round(entry.startTime - begun)
           steps[`< ${name}`] = Math.round(entry.responseEnd - begun)

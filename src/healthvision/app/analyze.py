@@ -2,6 +2,7 @@
 """``healthvision analyze``: one study from files, without a server."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,16 +11,36 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from healthvision.clinical.result import Result, ResultStatus
 from healthvision.domains.analysis import command
-from healthvision.domains.analysis.runner import RunOptions
+from healthvision.domains.analysis.runner import Parameters, RunOptions
+from healthvision.domains.modelhub.ports import Parameter
 from healthvision.domains.modelhub.service import Engines, discover
 from healthvision.kernel.errors import Busy, Problem
 
 DONE, FAILED, BAD_INPUT, ABSTAINED = 0, 1, 2, 3
 OUR_FAULT = (Busy,)
+PARAM_HELP = (
+    "name=value, stated by you; can be repeated. chest-xray: view_position=PA|AP, "
+    "patient_age_years=0..130, for films whose header states none. brain-mri: series_uid, "
+    "lesion_x, lesion_y, lesion_z (your mark, LPS mm)."
+)
 
 
-def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: int) -> int:
-    """Analyse, write and print; returns 0 result, 3 abstained, 2 bad input, 1 failure."""
+class BadParameter(ValueError):
+    """A parameter the application does not have, or a value that cannot be; the text says it."""
+
+
+def run(
+    path: Path,
+    application: str,
+    folder: Path | None,
+    as_json: bool,
+    seed: int,
+    stated: Sequence[str] = (),
+) -> int:
+    """Analyse, write and print; returns 0 result, 3 abstained, 2 bad input, 1 failure.
+
+    ``stated``: parameters of the application as 'name=value'.
+    """
     console = Console(stderr=True, highlight=False)
     if not path.exists():
         text = f"there is no {path}: give a DICOM, zip, NIfTI or image file, or a folder of them"
@@ -31,7 +52,12 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
         else Path(f"{path.stem.split('.')[0]}-{application}")
     )
     try:
-        result = _analyze(console, path, application, target, seed)
+        known = discover().get(application).manifest.parameters if stated else ()
+        parameters = parse(application, known, stated)
+        result = _analyze(console, path, application, target, seed, parameters)
+    except BadParameter as error:
+        console.print(f"[red]bad input[/]: {escape(str(error))}", soft_wrap=True)
+        return BAD_INPUT
     except Problem as problem:
         bad = problem.status < 500 and not isinstance(problem, OUR_FAULT)
         named = problem.detail.startswith(f"{path.name}: ")
@@ -54,8 +80,34 @@ def run(path: Path, application: str, folder: Path | None, as_json: bool, seed: 
     return ABSTAINED if result.status is ResultStatus.ABSTAINED else DONE
 
 
+def parse(application: str, known: Sequence[Parameter], stated: Sequence[str]) -> Parameters:
+    """Return parameters by name; raises BadParameter with the list of those there are."""
+    names = {parameter.name: parameter for parameter in known}
+    values: dict[str, str | int | float | bool] = {}
+    for text in stated:
+        name, equals, value = text.partition("=")
+        found = names.get(name.strip())
+        if not equals or found is None:
+            wrong = f"--param {text}: {application} takes " + _told(known)
+            raise BadParameter(wrong if equals else f"{wrong}; give name=value")
+        try:
+            values[found.name] = found.parse(value)
+        except ValueError as error:
+            raise BadParameter(f"--param {text}: {found.name} is {error}") from None
+    return values
+
+
+def _told(known: Sequence[Parameter]) -> str:
+    return ", ".join(f"{p.name} ({p.possible})" for p in known) or "no parameters"
+
+
 def _analyze(
-    console: Console, path: Path, application: str, folder: Path | None, seed: int
+    console: Console,
+    path: Path,
+    application: str,
+    folder: Path | None,
+    seed: int,
+    parameters: Parameters,
 ) -> Result:
     columns = (TextColumn("{task.description:<22}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -67,7 +119,7 @@ def _analyze(
         registry = discover()
         engines = Engines(shelf=registry.shelf)
         infer = engines.infer if engines else None
-        options = RunOptions(seed=seed, progress=progress, infer=infer)
+        options = RunOptions(seed=seed, parameters=parameters, progress=progress, infer=infer)
         return command.analyze_files([path], application, folder, run=options, registry=registry)
 
 

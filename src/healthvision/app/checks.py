@@ -19,15 +19,15 @@ from urllib.parse import urlparse
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from healthvision import domains, interfaces, kernel
-from healthvision.app import configuration
+from healthvision.app import configuration, ports
 from healthvision.kernel import plugins, sandbox
 from healthvision.kernel.settings import CoreSettings
 
 State = Literal["ok", "warning", "failed"]
 LOW_SPACE_GB = 10
+DICOM_SETTINGS = f"{interfaces.__name__}.dimse.settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,29 @@ def _public_url(core: CoreSettings) -> Check:
     return Check("public URL", "ok", core.public_url)
 
 
+def _dicom_port(_core: CoreSettings) -> Check:
+    door = importlib.import_module(
+        DICOM_SETTINGS
+    )  # every command loads this file: later is quicker
+    settings = door.DimseSettings()
+    if not settings.enabled:
+        return Check("DICOM port", "ok", "not wanted (HV_DIMSE_ENABLED)")
+    if ports.is_free(settings.host, settings.port):
+        return Check("DICOM port", "ok", f"port {settings.port} is free")
+    if ports.is_ours(settings.port):
+        return Check("DICOM port", "ok", f"HealthVision listens on port {settings.port}")
+    seen = f"port {settings.port} is held by {ports.holder(settings.port)}"
+    remedy = "stop that program, or set HV_DIMSE_PORT to another port, and start HealthVision again"
+    return Check("DICOM port", "warning", seen, remedy)
+
+
 PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (
     _python,
     _data_folder,
     _network_cut,
     _file_wall,
     _public_url,
+    _dicom_port,
 )
 
 
@@ -159,17 +176,17 @@ def before_first_start() -> list[Check] | None:
 
 def show(found: Sequence[Check], *, as_json: bool) -> int:
     """Print checks; returns the exit code: 1 when one failed."""
-    out = Console()
+    out = Console(highlight=False)
     if as_json:
         rows = [
             {"name": c.name, "state": c.state, "seen": c.seen, "remedy": c.remedy} for c in found
         ]
         out.print_json(json.dumps(rows))
     else:
-        table = Table("check", "state", "seen", "remedy")
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
-        for c in found:
-            state = f"[{colours[c.state]}]{c.state}"
-            table.add_row(c.name, state, escape(c.seen), escape(c.remedy))
-        out.print(table)
+        for c in found:  # lines and no table: a path that has to be copied is never cut
+            state = f"[{colours[c.state]}]{c.state:<7}[/]"
+            out.print(f"{state}  {c.name}: {escape(c.seen)}", soft_wrap=True)
+            if c.remedy:
+                out.print(f"         -> {escape(c.remedy)}", soft_wrap=True)
     return 1 if any(c.state == "failed" for c in found) else 0

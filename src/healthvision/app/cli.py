@@ -35,6 +35,7 @@ from healthvision.app.modules import MODULES
 from healthvision.app.placement import OtherHost
 from healthvision.app.process import open_process
 from healthvision.domains.audit import service as audit
+from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.kernel.errors import Problem
 from healthvision.kernel.masterkey import BadMasterKey
 from healthvision.kernel.settings import CoreSettings
@@ -87,6 +88,9 @@ def up(
 ) -> None:
     """Start the platform: API, worker, embedded database and storage."""
     core = _core()
+    trouble = roles.dicom_trouble(DimseSettings())
+    if trouble is not None:
+        err.print(f"[yellow]warning[/]: {escape(trouble)}", soft_wrap=True)
     address = f"http://{core.host}:{core.port}"
     apart = core.processes if processes is None else processes
     if not apart:
@@ -137,10 +141,11 @@ def analyze_command(
         str | None, typer.Option("--json", help="'-' prints the Result on standard output.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the application.")] = 0,
+    param: Annotated[list[str] | None, typer.Option("--param", help=analyze.PARAM_HELP)] = None,
 ) -> None:
     """Analyse files without a server. Exit codes: 0 result, 3 abstained, 2 bad input, 1 failure."""
     configure_logging(level="WARNING", as_json=False)
-    raise typer.Exit(analyze.run(path, app, folder, as_json == "-", seed))
+    raise typer.Exit(analyze.run(path, app, folder, as_json == "-", seed, param or ()))
 
 
 @cli.command()

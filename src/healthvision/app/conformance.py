@@ -21,7 +21,11 @@ from pydicom.uid import (
 
 from healthvision import __version__
 from healthvision.domains.archive import service as archive
+from healthvision.domains.archive.corrections_rejecting import READABLE
+from healthvision.domains.archive.rejection_notes import TITLES
+from healthvision.domains.archive.rows import KEY_OBJECTS
 from healthvision.domains.archive.schemas import SearchLevel
+from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.spaces.schemas import Operation
 from healthvision.formats.dicom import binary_seg, dimse
 from healthvision.formats.dicom.association import OWN_MAX_PDU
@@ -179,8 +183,13 @@ def _storage() -> list[str]:
         "",
         "Level 2 (full): every attribute, private ones too, is kept; objects come back byte for",
         "byte unless another transfer syntax is negotiated. An object is acknowledged after its",
-        "bytes are durable. An object that came before with the same bytes is acknowledged and",
-        "kept once; with other bytes both are kept and the conflict is reported.",
+        "bytes are durable; its entry in the database follows within moments, and before any other",
+        "request or the release of the same association is answered. On another association or by",
+        "DICOMweb it may be found a little later (`HV_DIMSE_UNWRITTEN_OBJECTS=0`: never later than",
+        "its answer). Storage commitment confirms only objects that can be found. While entries",
+        "cannot be written, storing is refused with A700H. An object that came before with the",
+        "same bytes is acknowledged and kept once; with other bytes both are kept and the conflict",
+        "is reported.",
         "",
         "### 4.1 SOP classes",
         "",
@@ -269,6 +278,29 @@ def _texts() -> list[str]:
     ]
 
 
+def _rejections() -> list[str]:
+    settings = ArchiveSettings.model_fields["iocm"]
+    rows = [
+        (f"({title}, DCM)", code, "by right, one by one" if code in READABLE else "nobody")
+        for code, title in TITLES.items()
+    ]
+    return [
+        "## 11. Rejection notes (IHE RAD IOCM, RAD-66 as Image Manager)",
+        "",
+        f"A stored {_name(KEY_OBJECTS)} (`{KEY_OBJECTS}`) with one",
+        "of these titles (CID 7011) asks that the objects of its study that it names in Current",
+        "Requested Procedure Evidence Sequence are not used any more. Rejected objects are in no",
+        "query, retrieval, analysis or export until a person takes the rejection back; the note",
+        "itself stays. Objects of other studies are left alone, whatever the note names.",
+        "",
+        *_table(("Title", "Our code", "Who gets the original"), rows),
+        f"`HV_ARCHIVE_IOCM` (default `{settings.default}`): `apply` follows a note at once, `hold`",
+        "keeps it for a person who may correct. Notes are not sent: our own rejections and",
+        "Instance Availability Notifications do not go out.",
+        "",
+    ]
+
+
 def page(document: dict[str, Any]) -> str:
     """Return the statement as Markdown; ``document``: the OpenAPI document of this version."""
     parts = (
@@ -281,5 +313,6 @@ def page(document: dict[str, Any]) -> str:
         _web(document),
         _made(),
         _texts(),
+        _rejections(),
     )
     return "\n".join(line for part in parts for line in part)

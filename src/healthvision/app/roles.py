@@ -16,7 +16,7 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from healthvision.app import placement, schema, supervise, tuning
+from healthvision.app import placement, ports, schema, supervise, tuning
 from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
@@ -194,6 +194,17 @@ def _dicom_port(settings: DimseSettings) -> socket.socket | None:
             reason=error.strerror,
         )
         return None
+
+
+def dicom_trouble(settings: DimseSettings) -> str | None:
+    """Say in plain words that the wanted DICOM port cannot be had; None when it can."""
+    if not settings.enabled or settings.share_port or ports.is_free(settings.host, settings.port):
+        return None
+    return (
+        f"the DICOM port {settings.port} is held by {ports.holder(settings.port)}: no image comes "
+        "by the DICOM network. Stop that program, or set HV_DIMSE_PORT to another port, and start "
+        "again"
+    )
 
 
 def run_all(core: CoreSettings, on_ready: Callable[[], Any] | None = None) -> None:

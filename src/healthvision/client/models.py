@@ -329,6 +329,7 @@ class AuditEvent(Model):
     at: datetime
     actor_kind: str
     actor_id: str
+    user_id: UUID | None = None
     action: str
     subject: str | None = None
     outcome: str

@@ -329,6 +329,7 @@ class Result(Value):
     study_uid: str
     accession_number: str | None
     study_date: str | None  # YYYYMMDD
+    institution: str | None = None  # (0008,0080) of the images, else the organisation's name
     patient: PatientRef
     series: ChosenSeries | None
     inputs: tuple[InputDigest, ...]

@@ -50,11 +50,16 @@ class Vocabulary:
         interval: tuple[float, float] | None = None,
         *,
         digits: int = 1,
+        coverage: float = 0.95,
     ) -> Measurement:
-        """Return a measurement by its short name, rounded; KeyError for an unknown name."""
+        """Return a measurement by its short name, rounded; KeyError for an unknown name.
+
+        ``coverage``: how often the true value lies in the interval.
+        """
         found, limits = self.named[name], None
         if interval is not None:
-            limits = Interval(low=round(interval[0], digits), high=round(interval[1], digits))
+            low, high = round(interval[0], digits), round(interval[1], digits)
+            limits = Interval(low=low, high=high, coverage=coverage)
         return Measurement(
             code=found.code,
             label=found.label,

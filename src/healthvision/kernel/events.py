@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts that travel up: written as rows, and enqueued once per subscriber, in one transaction."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -14,12 +15,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from healthvision.kernel import jobs
 from healthvision.kernel.clock import new_id, now
-from healthvision.kernel.db import Base, OrgOwned, Session, resources_of
+from healthvision.kernel.db import Base, Database, OrgOwned, Session, resources_of
+from healthvision.kernel.errors import Busy
 from healthvision.kernel.resources import Resources
 from healthvision.kernel.security import Actor
 
 DELIVER = "kernel.deliver_event"
 SPREAD = "kernel.spread_event"
+READINGS = 3  # that a handler in two parts gets outside of its writing transaction
 E = TypeVar("E", bound="Event")
 
 
@@ -103,7 +106,28 @@ class Asked:
     wanted: Wanted
 
 
-Subscriptions = Mapping[type[Event] | str, Sequence[Handler | Asked]]
+class Stale(Exception):
+    """What a handler in two parts had read is true no more: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTwo:
+    """A handler in two parts, for one that reads much and writes little.
+
+    ``read`` (session, actor, event) gets a session for reading, so that no other writer waits for
+    it, and returns what ``write`` (session, actor, event, what was read) needs. ``write`` runs in
+    a short writing transaction together with the note that the event was handled; it must find
+    out itself whether what was read is true still and raise Stale when not. After a few times both
+    run in one writing transaction. On SQLite the transaction is not synced: a power cut may undo
+    it together with the end of its job, which then runs again.
+    """
+
+    name: str  # that of the handler in the jobs of deliveries: never changed
+    read: Callable[[Session, Actor, Any], Awaitable[Any]]
+    write: Callable[[Session, Actor, Any, Any], Awaitable[None]]
+
+
+Subscriptions = Mapping[type[Event] | str, Sequence[Handler | Asked | InTwo]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +135,7 @@ class _Subscriber:
     name: str
     pattern: str
     event: type[Event] | None
-    handler: Handler
+    handler: Handler | InTwo
     wanted: Wanted | None = None
 
 
@@ -134,7 +158,12 @@ class EventRegistry:
             for given in handlers:
                 asked = given if isinstance(given, Asked) else None
                 handler = given.handler if isinstance(given, Asked) else given
-                name = f"{room}.{getattr(handler, '__name__', 'handler')}@{pattern}"
+                called = (
+                    handler.name
+                    if isinstance(handler, InTwo)
+                    else getattr(handler, "__name__", "handler")
+                )
+                name = f"{room}.{called}@{pattern}"
                 wanted = asked.wanted if asked else None
                 self._subscribers[name] = _Subscriber(name, pattern, event, handler, wanted)
 
@@ -241,19 +270,75 @@ def _rebuild(kind: type[E], row: EventRow) -> E:
 
 
 async def deliver(context: "jobs.JobContext", payload: Mapping[str, Any]) -> None:
-    """Run one handler on one event in one transaction; a second delivery does nothing."""
+    """Run one handler on one event in one transaction; a second delivery does nothing.
+
+    A handler in two parts reads before that transaction.
+    """
+    subscriber = context.db.resources.get(EventRegistry).find(payload["handler"])
+    if subscriber is None:
+        return
+    event_id, handler = UUID(payload["event_id"]), subscriber.handler
+    if isinstance(handler, InTwo):
+        await _deliver_in_two(context.db, subscriber, handler, event_id)
+        return
     async with context.db.turns.turn(), context.db.transaction() as session:
-        row = await session.scalar(select(EventRow).where(EventRow.id == UUID(payload["event_id"])))
-        subscriber = context.db.resources.get(EventRegistry).find(payload["handler"])
-        if row is None or subscriber is None:
-            return
+        row = await _undelivered(session, subscriber, event_id)
+        if row is not None:
+            await handler(session, _actor(row), _argument(subscriber, row))
+
+
+async def _deliver_in_two(
+    db: Database, subscriber: _Subscriber, handler: InTwo, event_id: UUID
+) -> None:
+    for _ in range(READINGS):
+        async with db.reading() as session:
+            row = await session.scalar(select(EventRow).where(EventRow.id == event_id))
+            if row is None:
+                return
+            known = await handler.read(session, _actor(row), _argument(subscriber, row))
         try:
-            async with session.begin_nested():
-                session.add(EventDelivery(event_id=row.id, handler=subscriber.name))
-        except IntegrityError:
+            async with _writing(db) as session:
+                row = await _undelivered(session, subscriber, event_id)
+                if row is not None:
+                    await handler.write(session, _actor(row), _argument(subscriber, row), known)
             return
-        actor = Actor.system(row.org_id, on_behalf_of=row.actor)
-        await subscriber.handler(session, actor, _argument(subscriber, row))
+        except Stale:
+            continue
+    try:
+        async with _writing(db) as session:
+            row = await _undelivered(session, subscriber, event_id)
+            if row is not None:
+                actor, event = _actor(row), _argument(subscriber, row)
+                known = await handler.read(session, actor, event)
+                await handler.write(session, actor, event, known)
+    except Stale as error:  # with several writers at a time (PostgreSQL)
+        raise Busy("the same thing is being changed by others", retry_after=1) from error
+
+
+@asynccontextmanager
+async def _writing(db: Database) -> AsyncIterator[Session]:
+    """Open the transaction of a delivery in two parts, in turn; on SQLite it is not synced."""
+    async with db.turns.turn(), db.transaction(durable=not db.is_sqlite) as session:
+        yield session
+
+
+async def _undelivered(
+    session: Session, subscriber: _Subscriber, event_id: UUID
+) -> EventRow | None:
+    """Note that an event is handled and return it; None when it was before, or is not there."""
+    row: EventRow | None = await session.scalar(select(EventRow).where(EventRow.id == event_id))
+    if row is None:
+        return None
+    try:
+        async with session.begin_nested():
+            session.add(EventDelivery(event_id=row.id, handler=subscriber.name))
+    except IntegrityError:
+        return None
+    return row
+
+
+def _actor(row: EventRow) -> Actor:
+    return Actor.system(row.org_id, on_behalf_of=row.actor)
 
 
 def _argument(subscriber: _Subscriber, row: EventRow) -> Event | Envelope:

@@ -2,13 +2,17 @@
 """What the demo prints, and when it knows that nothing more will come."""
 
 import io
-from typing import Any
+import subprocess
+from pathlib import Path
+from typing import Any, cast
 
 from rich.console import Console
 from rich.progress import Progress
 
+from healthvision.app.accounts import DemoPeople
 from healthvision.app.demo import story, tables
 from healthvision.app.demo.materials import Case
+from healthvision.app.demo.server import Server
 from healthvision.app.demo.visit import Visit
 from healthvision.client import Client
 from healthvision.client.models import AuditEvent, Page, Result
@@ -66,8 +70,10 @@ class TestAccess:
 
         class Admin(Client):
             def audit_events(self, **_asked: Any) -> Page[AuditEvent]:
-                reader = ("user", str(person))
-                acts = [reader, reader, ("system", "system"), ("client", "bridge")]
+                reader = ("user", str(person), None, "archive.study_read")
+                by_key = ("service", "key-7", person, "analysis.result_exported")
+                itself = ("system", "system", None, "archive.study_closed")
+                acts = [reader, reader, by_key, itself, ("client", "bridge", None, "a.b")]
                 return Page[AuditEvent](
                     items=[
                         AuditEvent(
@@ -75,10 +81,11 @@ class TestAccess:
                             at=now(),
                             actor_kind=kind,
                             actor_id=actor,
-                            action="study.read",
+                            user_id=user,
+                            action=action,
                             outcome="success",
                         )
-                        for kind, actor in acts
+                        for kind, actor, user, action in acts
                     ]
                 )
 
@@ -87,10 +94,32 @@ class TestAccess:
         with Admin("http://127.0.0.1:1") as admin:
             tables.print_access(console, admin, [visit], {str(person): "Demo Radiologist"})
         shown = out.getvalue()
-        assert shown.count("Demo Radiologist") == 1 and str(person) not in shown
-        assert "study.read x 2" in shown
+        assert shown.count("Demo Radiologist") == 2 and str(person) not in shown
+        assert "looked at the study x 2" in shown
+        assert "exported an AI result" in shown and "analysis." not in shown
+        assert "study 'chest'" in shown
         assert "HealthVision itself" in shown
         assert "client bridge" in shown
+
+
+class TestPlace:
+    def _told(self, *, once: bool) -> str:
+        console, out = _console()
+        people = DemoPeople(new_id(), "admin-key", "doctor-key", "admin-word", "doctor-word")
+        url, process = "http://127.0.0.1:8099", cast("subprocess.Popen[bytes]", None)
+        server = Server(url, Path("server.log"), people, process, ("port 8080 is held",))
+        story._tell_place(console, server, story.Plan(once, 1, None, 8080, Path("demo-data")))
+        return out.getvalue()
+
+    def test_a_demo_that_ends_names_no_address_to_open(self) -> None:
+        told = self._told(once=True)
+        assert "only until this demo ends" in told and "ONCE=1" in told
+        assert "in a browser" not in told and "doctor-word" not in told
+        assert "port 8080 is held" in told
+
+    def test_one_that_keeps_serving_says_where_and_how_to_sign_in(self) -> None:
+        told = self._told(once=False)
+        assert "Open http://127.0.0.1:8099 in a browser" in told and "doctor-word" in told
 
 
 class TestUnfit:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
+from healthvision.domains.archive import debts, service
 from healthvision.domains.archive import module as archive
-from healthvision.domains.archive import service
 from healthvision.domains.archive.schemas import Incoming, Origin, OriginKind, Received
 from healthvision.domains.audit import module as audit
 from healthvision.domains.patients import module as patients
@@ -19,6 +19,12 @@ from healthvision.kernel.module import Module
 from healthvision.kernel.security import Actor
 
 Send = Callable[..., Awaitable[list[Received]]]
+
+
+@pytest.fixture(autouse=True)
+def unpaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is owed stays so until a test recovers it."""
+    monkeypatch.setattr(debts, "FIRST_S", 3600.0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from healthvision.domains.archive import bulk_writer
 from healthvision.domains.archive.bulk_writer import BulkWriter, Work
 from healthvision.domains.archive.recording import Request, Written
 from healthvision.domains.archive.schemas import Origin
@@ -98,4 +99,56 @@ class TestWrite:
             assert stays.result(timeout=30) == Written()
             assert first.result(timeout=30).done()
         assert writer.put(work()).result(timeout=30) == Written()
+        writer.stop()
+
+
+class TestLater:
+    def test_what_nobody_waits_for_is_gathered_until_somebody_does(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bulk_writer, "LINGER_S", 3600.0)
+        writer = Noting()
+        answers = [writer.later(work()) for _ in range(3)]
+        assert not any(answer.done() for answer in answers)
+        writer.hurry(answers[0])
+        assert all(answer.done() for answer in answers)
+        assert writer.notes == [(threading.current_thread().name, 3)]
+        writer.stop()
+
+    def test_what_nobody_hurries_is_written_all_the_same(self) -> None:
+        writer = Noting()
+        for _ in range(3):
+            assert writer.later(work()).result(60) == Written()
+        assert {name for name, _ in writer.notes} == {"bulk-writer"}
+        writer.stop()
+
+    def test_whoever_hurries_while_another_writes_has_it_written_behind(self) -> None:
+        writer = Noting()
+        writer.go.clear()
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(writer.write, work())
+            assert writer.inside.wait(30)
+            answer = writer.later(work())
+            writer.hurry(answer)
+            assert not answer.done()
+            writer.go.set()
+            assert answer.result(60) == Written()
+            first.result(60)
+        writer.stop()
+
+    def test_what_waits_at_the_stop_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bulk_writer, "LINGER_S", 3600.0)
+        writer = Noting()
+        answer = writer.later(work())
+        writer.stop()
+        assert answer.done()
+
+    def test_many_threads_all_get_their_answers(self) -> None:
+        writer = Noting()
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(writer.later, work()) for _ in range(400)]
+            asked += [pool.submit(writer.write, work()) for _ in range(400)]
+            for answer in asked:
+                answer.result(60).result(60)
+        assert sum(count for _, count in writer.notes) == 800
         writer.stop()

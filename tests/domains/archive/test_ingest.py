@@ -15,7 +15,14 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import delete, select
 
-from healthvision.domains.archive import bulk_writer, heads, ingest, recording, recovery, service
+from healthvision.domains.archive import (
+    bulk_writer,
+    durable,
+    heads,
+    recording,
+    recovery,
+    service,
+)
 from healthvision.domains.archive.errors import FileTooLarge
 from healthvision.domains.archive.ingest import Receiver, receiver_of
 from healthvision.domains.archive.scanning import Scanned
@@ -192,7 +199,7 @@ async def forsake(db: Database, actor: Actor, space: SpaceRead, objects: Sequenc
     """Leave a journal as a process does that dies between its sync and its rows."""
     dying = Receiver(db, asyncio.get_running_loop())
     sealer = await storage.blob_sealer(db, actor.org_id)
-    sender = ingest._Sender(actor, space, ORIGIN, sealer)
+    sender = durable.Sender(actor, space, ORIGIN, sealer)
     await asyncio.to_thread(dying._stage, sender, [Incoming(o) for o in objects])
     folder = dying.journal.folder
     dying.journal.close()

@@ -122,6 +122,19 @@ class TestViewers:
         (viewer,) = answer.json()
         assert (viewer["actor_id"], viewer["accesses"]) == (actor.id, 3)
 
+    async def test_who_took_it_away_saw_it_too_unless_one_kind_is_asked_for(
+        self, db: Database, actor: Actor, client: httpx.AsyncClient
+    ) -> None:
+        study, taker = uuid4(), replace(actor, id="taker")
+        await audit.record_read(db, actor, "archive.study_read", study)
+        await audit.record_read(db, taker, "archive.study_exported", study)
+        found = {}
+        for category in (None, "access", "export"):
+            query = {"study_id": str(study), **({"category": category} if category else {})}
+            answer = await client.get("/v1/audit/viewers", params=query)
+            found[category] = {viewer["actor_id"] for viewer in answer.json()}
+        assert found == {None: {actor.id, "taker"}, "access": {actor.id}, "export": {"taker"}}
+
     async def test_needs_a_study_or_patient(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/v1/audit/viewers")).status_code == 422
 
@@ -187,7 +200,7 @@ class TestComplianceReport:
         assert (report["exports"], counts["archive.pixels_read"]) == (1, 1)
         assert not [name for name in counts if name.endswith("_total")]
         viewers = await client.get("/v1/audit/viewers", params={"study_id": str(study)})
-        assert [v["accesses"] for v in viewers.json()] == [1]
+        assert [v["accesses"] for v in viewers.json()] == [2]  # a look and an export
 
     async def test_needs_a_period(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/v1/audit/compliance-report")).status_code == 422

@@ -57,6 +57,11 @@ class TestRenderHtml:
         targets = [value or "" for name, value in parsed.attributes if name in ("src", "href")]
         assert all(value.startswith(("data:image/png;base64,", "#")) for value in targets)
 
+    def test_the_institution_heads_the_report_when_it_is_known(self) -> None:
+        named = results.lung_ct().model_copy(update={"institution": "<b>City</b> Hospital"})
+        said = "".join(page(named).words)
+        assert said.index("<b>City</b> Hospital") < said.index("AI analysis report")
+
     def test_hostile_texts_stay_texts(self) -> None:
         assert "<script>alert('x')</script> & <b>bold</b> {{ 7*7 }}" in page(results.hostile()).text
 

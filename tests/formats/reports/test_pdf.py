@@ -12,7 +12,14 @@ from pypdf import PdfReader
 from tests.factories import results
 
 from healthvision.clinical.guidelines import bts, c_lung_rads, fleischner, lung_rads
-from healthvision.clinical.result import Result, Risk, Text, VerificationState
+from healthvision.clinical.result import (
+    GateOutcome,
+    Interval,
+    Result,
+    Risk,
+    Text,
+    VerificationState,
+)
 from healthvision.formats.reports import ReportInputError, render_pdf
 from healthvision.formats.reports.pdf_style import characters, printable
 from healthvision.formats.reports.words import LABELS
@@ -78,6 +85,31 @@ class TestRenderPdf:
         assert order == sorted(order)
         assert "does not mean normal" in text
 
+    def test_whose_report_it_is_comes_before_warnings_of_a_part(self) -> None:
+        warned = results.with_warnings()
+        text = words(render_pdf(warned, {}, "en"))
+        assert text.index("Patient ID") < text.index("Quality warning")
+        gate = warned.gates[0].model_copy(update={"outcome": GateOutcome.FAILED})
+        parted = warned.model_copy(update={"gates": (gate, *warned.gates[1:])})
+        assert "this part is not answered" in words(render_pdf(parted, {}, "en"))
+        assert "this part" not in words(render_pdf(results.abstained(), {}, "en"))
+
+    def test_dates_pictures_and_intervals_are_said_as_people_say_them(self) -> None:
+        base = results.lung_ct().model_copy(update={"study_date": "20261122"})
+        text = words(render_pdf(base, {"key-lungs": IMAGES["key-1.png"]}, "en"))
+        assert "20261122" not in text
+        assert "Image 1: overview" in text and "key-lungs" not in text
+        assert "Intervals of measurements: 95 %" in text
+
+    def test_a_finding_without_a_size_shows_what_was_measured(self) -> None:
+        base = results.lung_ct()
+        share = base.measurements[0].model_copy(
+            update={"unit": "%", "value": 9.4, "interval": Interval(low=7.0, high=11.8)}
+        )
+        finding = base.findings[0].model_copy(update={"measurements": (share,)})
+        text = words(render_pdf(base.model_copy(update={"findings": (finding,)}), {}, "en"))
+        assert text.count("9.4 % (7.0–11.8)") == 2  # in the table and in the details
+
     def test_warnings_name_the_value_and_the_remedy(self) -> None:
         text = words(render_pdf(results.with_warnings(), {}, "en"))
         assert "Quality warning · slice-thickness" in text
@@ -129,6 +161,12 @@ class TestRenderPdf:
         named = words(render_pdf(results.lung_ct(), {}, "both", patient_name="张三^测试"))
         assert "张三^测试" in named
         assert "姓名" not in words(render_pdf(results.lung_ct(), {}, "both"))
+
+    def test_the_institution_heads_the_report_when_it_is_known(self) -> None:
+        named = results.lung_ct().model_copy(update={"institution": "市第一人民医院 City Hospital"})
+        first = words(render_pdf(named, {}, "en"))
+        assert first.index("City Hospital") < first.index("AI analysis report")
+        assert "None" not in words(render_pdf(results.lung_ct(), {}, "en"))[:400]
 
     def test_fonts_are_embedded(self) -> None:
         reader = PdfReader(io.BytesIO(render_pdf(results.lung_ct(), {}, "both")))

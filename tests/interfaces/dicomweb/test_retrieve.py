@@ -128,6 +128,19 @@ class TestRetrieveInstances:
         ):
             assert (await client.get(wrong)).status_code == 404
 
+    async def test_a_picture_and_the_frames_after_it_are_one_reading(
+        self, client: httpx.AsyncClient, stow: Stow, db: Database
+    ) -> None:
+        """As the viewer asks: the rendered first image, then the pixels."""
+        data = ct_bytes()
+        await stow([data])
+        path = path_of(data)
+        for tail in ("/rendered?accept=image/png&window=40,400", "/frames/1", "/frames/1"):
+            assert (await client.get(path + tail)).status_code == 200
+        read = select(AuditEvent).where(AuditEvent.action == "archive.pixels_read")
+        async with db.reading() as session:
+            assert len((await session.scalars(read)).all()) == 1
+
     async def test_each_read_is_in_the_audit_log(
         self, client: httpx.AsyncClient, stow: Stow, db: Database
     ) -> None:

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from healthvision.domains.archive import service as archive
-from healthvision.domains.archive.schemas import ArchiveQuery, Incoming, Received
+from healthvision.domains.archive.schemas import ArchiveQuery, Incoming, Promised
 from healthvision.formats.dicom.file_head import data_set_start
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.kernel.db import Database
@@ -128,11 +128,11 @@ class TestStore:
         actor: Actor,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def full(_desk: Desk, _peer: Peer, _incoming: Incoming) -> Received:
+        def full(_desk: Desk, _peer: Peer, _incoming: Incoming, _seen: set[str]) -> Promised:
             raise OutOfSpace("the disk is full")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Desk, "keep", full)
+            patch.setattr(Desk, "promise", full)
             ran = await dcmtk("storescu", "-v", "-d", files=ct_files[:1])
         assert "0xa700" in ran.text.lower(), ran.text
         assert (await dcmtk("storescu", files=ct_files[:1])).code == 0

@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // The viewer is by far the largest part of the interface. Its code is asked for when the pointer or the
-// keyboard comes to a list of studies; what the first picture needs is asked for together with the code.
+// keyboard comes to a list of studies; what the first picture needs, and a picture of it, together with the code.
 // Nothing of a study is asked before it is opened: that would stand in the audit log as a reading.
-import { useQueryClient } from '@tanstack/react-query'
+import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
+import { usePreferences } from '../api/preferences'
 import { useReachable } from '../api/reachable'
 import { callsAhead } from '../api/recorder'
 import { studyOptions } from '../screens/viewer/study'
 import { askAhead } from '../viewer/dicom/web'
+import { firstImage, type FirstImage } from '../viewer/first/choose'
+import { dropFirst, expectFirst } from '../viewer/first/state'
+import { anew } from './chunks'
 import { useSession } from './session'
 import type { makeRouter } from './routes'
 
-export const loadViewer = () => import('../screens/viewer')
+export const loadViewer = anew(() => import('../screens/viewer'))
+
+/** Fetch the viewer's code without running it: that takes the processor, and the first picture needs it more. */
+export function fetchViewer(): void {
+  const href = document.querySelector<HTMLMetaElement>('meta[name=hv-viewer]')?.content
+  if (!href || document.querySelector(`link[href="${href}"]`)) return
+  const link = document.createElement('link')
+  link.rel = 'modulepreload'
+  link.href = href
+  document.head.append(link)
+}
 
 /** Bring the viewer's code and its engine when it is likely to be needed soon. Safe to call often. */
 export function expectViewer(): void {
@@ -34,6 +48,28 @@ export function studyIn(pathname: string): string | undefined {
 interface Address {
   pathname: string
   search: string
+  state: unknown
+}
+
+/** What a link to the viewer may carry: the UID of the study, so that its series can be asked for at once. */
+export interface Opening {
+  studyUid: string
+}
+
+function uidOf({ state }: Address, named: string): string | undefined {
+  return /^[\d.]+$/.test(named) ? named : (state as Partial<Opening> | null)?.studyUid
+}
+
+/** Ask for the study and its first series; returns the image that the viewer will show first, where that is known. */
+async function find(queries: QueryClient, to: Address, named: string): Promise<FirstImage | undefined> {
+  const query = new URLSearchParams(to.search)
+  const space = query.get('space') ?? 'default'
+  const study = queries.fetchQuery(studyOptions(named, space)).catch(() => null) // the screen asks again, and tells
+  const studyUid = uidOf(to, named) ?? (await study)?.study_uid
+  const found = studyUid ? await askAhead({ space, studyUid }) : undefined
+  if (!found || query.has('result') || query.has('prior')) return undefined // another image, or beside another one
+  const layout = usePreferences.getState().known.layouts?.[found.item.modality] ?? '1x1'
+  return layout === '1x1' ? firstImage(found.item, found.images) : undefined
 }
 
 /** Follow the addresses of a router: the data of a study is asked for while its screen is on its way. */
@@ -47,14 +83,11 @@ export function Ahead({ router }: { router: ReturnType<typeof makeRouter> }) {
       const first = seen === ''
       if (seen === to.pathname) return
       seen = to.pathname
+      dropFirst()
       const named = studyIn(to.pathname)
       if (!may || !named) return
-      const space = new URLSearchParams(to.search).get('space') ?? 'default'
       if (!first) callsAhead()
-      queries.fetchQuery(studyOptions(named, space)).then(
-        (study) => study && askAhead({ space, studyUid: study.study_uid }),
-        () => undefined, // the screen asks again, and tells
-      )
+      void expectFirst(() => find(queries, to, named))
     }
     look(router.state.location)
     return router.subscribe(({ navigation, location }) => look(navigation.location ?? location))

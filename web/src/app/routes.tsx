@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Addresses of the screens; each is loaded when it is opened first.
 import { createBrowserRouter } from 'react-router'
-import { loadViewer } from './ahead'
+import { ViewerDoor } from '../screens/viewer/door'
+import { anew } from './chunks'
 import { Lost, RouteTrouble } from './errors'
 import { Layout } from './layout'
 
 type Screen = Promise<{ default: React.ComponentType }>
 
 function lazy(load: () => Screen) {
-  return async () => ({ Component: (await load()).default })
+  const loaded = anew(load)
+  return async () => ({ Component: (await loaded()).default })
 }
 
 export function makeRouter() {
@@ -24,7 +26,7 @@ export function makeRouter() {
           children: [
             { index: true, lazy: lazy(() => import('../screens/worklist')) },
             { path: 'analyze', lazy: lazy(() => import('../screens/analyze')) },
-            { path: 'viewer/:study', lazy: lazy(loadViewer) },
+            { path: 'viewer/:study', element: <ViewerDoor /> },
             { path: 'reading/:study', lazy: lazy(() => import('../screens/reading')) },
             { path: 'patients/:patient', lazy: lazy(() => import('../screens/patient')) },
             { path: 'models', lazy: lazy(() => import('../screens/models')) },

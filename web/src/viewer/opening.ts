@@ -3,6 +3,7 @@
 import { firstSeries, hasImages } from './dicom/series'
 import { listSeries, type Place } from './dicom/web'
 import { linkWhenThere } from './linking'
+import { imagesOfSeries } from './loading'
 import { bringBack, reportsOf } from './measure/saving'
 import type { Report } from './measure/reading'
 import { fillSlots } from './slots'
@@ -22,8 +23,9 @@ async function bring(study: StudyToOpen, prior: boolean): Promise<StudyHere> {
   return { ...study, prior, series }
 }
 
-/** Open a study. Raises WebTrouble. Returns the reports in it. */
-export async function openStudy(study: StudyToOpen): Promise<Report[]> {
+/** Open a study while the ``engine`` starts. Raises WebTrouble. Returns the reports in it. */
+export async function openStudy(study: StudyToOpen, engine: Promise<void>): Promise<Report[]> {
+  engine.catch(() => undefined) // met below; the series may fail before
   const here = await bring(study, false)
   const first = firstSeries(here.series)
   const layout: Layout = usePrefs.getState().layout[first?.modality ?? ''] ?? '1x1'
@@ -34,7 +36,8 @@ export async function openStudy(study: StudyToOpen): Promise<Report[]> {
     goToTarget()
     if (!view.get().slots[0]?.series && first && !here.series.some((s) => s.uid === view.get().target?.seriesUid)) view.put(0, first.key)
   }
-  const [reports] = await Promise.all([reportsOf(here), listSegmentations(here)])
+  if (first) imagesOfSeries(first.key).catch(() => undefined) // the tile asks for them, and tells
+  const [reports] = await Promise.all([reportsOf(here), listSegmentations(here), engine])
   goToTarget()
   void bringBack(here, reports)
   return reports

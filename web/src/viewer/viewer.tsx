@@ -4,6 +4,8 @@ import { useEffect, useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { listenToKeys } from './actions'
 import { endEngine, startEngine } from './engine'
+import { WaitingTile } from './first/picture'
+import { firstSettled } from './first/state'
 import { jumpTo } from './jumping'
 import { forgetImages } from './loading'
 import { forgetDrawn } from './measure/drawn'
@@ -87,21 +89,21 @@ function useLife({ study, reader, owner, target, beside }: Props) {
     view.reset('1x1')
     if (target) view.set({ target: { ...target, asked: Date.now() } })
     const unwatch = watchMeasured({ kind: 'person', account: owner, name: reader })
-    startEngine()
+    const engine = firstSettled()
+      .then(startEngine)
       .then(() => {
         if (here) setRunning(true)
-        return openStudy(study)
       })
-      .then(
-        (found) => {
-          if (!here) return
-          setReports(found)
-          setOpened(studyUid)
-        },
-        (problem: unknown) => {
-          if (here) setError(problem)
-        },
-      )
+    openStudy(study, engine).then(
+      (found) => {
+        if (!here) return
+        setReports(found)
+        setOpened(studyUid)
+      },
+      (problem: unknown) => {
+        if (here) setError(problem)
+      },
+    )
     return () => {
       here = false
       unwatch()
@@ -163,7 +165,7 @@ export function Viewer(props: Props) {
             setHelp(true)
           }}
         />
-        {running ? <Grid /> : <div className="hv-grid" />}
+        {running ? <Grid /> : <div className="hv-grid"><WaitingTile /></div>}
         <Notice />
         <AskWords />
         {help && (

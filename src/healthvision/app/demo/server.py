@@ -16,8 +16,9 @@ from pathlib import Path
 
 import httpx
 
-from healthvision.app import accounts
+from healthvision.app import accounts, ports
 from healthvision.app.accounts import DemoPeople
+from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.kernel.settings import CoreSettings
 
 START_S = 90.0
@@ -41,6 +42,7 @@ class Server:
     log: Path
     people: DemoPeople
     process: "subprocess.Popen[bytes]"
+    notes: tuple[str, ...] = ()  # what the user should know of its ports
 
 
 def free_port(wanted: int) -> int:
@@ -56,16 +58,46 @@ def free_port(wanted: int) -> int:
     raise DemoFailed("no free port on 127.0.0.1")
 
 
-def _environment(folder: Path, url: str, port: int) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """The ports of one demo; ``dicom`` None: the port of the settings."""
+
+    http: int
+    dicom: int | None
+    notes: tuple[str, ...]
+
+
+def _ports(wanted: int) -> _Ports:
+    """Choose free ports, and say in plain words where they are not the usual ones."""
+    http, notes = free_port(wanted), []
+    if wanted not in (0, http):
+        notes.append(
+            f"port {wanted} is held by {ports.holder(wanted)}, so the pages are on port {http}; "
+            "stop that program, or choose with PORT=n (--port n)"
+        )
+    usual = DimseSettings()
+    if not usual.enabled or ports.is_free(usual.host, usual.port):
+        return _Ports(http, None, tuple(notes))
+    dicom = free_port(0)
+    notes.append(
+        f"DICOM port {usual.port} is held by {ports.holder(usual.port)}, so this demo takes "
+        f"DICOM on port {dicom}; stop that program and begin again to have the usual port"
+    )
+    return _Ports(http, dicom, tuple(notes))
+
+
+def _environment(folder: Path, url: str, chosen: _Ports) -> dict[str, str]:
     ours = {
         "HV_DATA_DIR": str(folder / "data"),
         "HV_MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
         "HV_AUDIT_ANCHOR_DIR": str(folder / "anchor"),
         "HV_PUBLIC_URL": url,
-        "HV_PORT": str(port),
+        "HV_PORT": str(chosen.http),
         "HV_HOST": "127.0.0.1",
         "HV_NOTIFY_PRIVATE_ALLOW": "127.0.0.0/8",
     }
+    if chosen.dicom is not None:
+        ours["HV_DIMSE_PORT"] = str(chosen.dicom)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HV_")}
     return {**kept, **ours}
 
@@ -121,11 +153,11 @@ def running(folder: Path, wanted_port: int) -> Iterator[Server]:
 
 def _serving(folder: Path, wanted_port: int) -> Iterator[Server]:
     wipe(folder)
-    port = free_port(wanted_port)
-    url = f"http://127.0.0.1:{port}"
-    environment = _environment(folder, url, port)
     for name in [k for k in os.environ if k.startswith("HV_")]:
         del os.environ[name]  # e.g. the database of a real installation
+    chosen = _ports(wanted_port)
+    url = f"http://127.0.0.1:{chosen.http}"
+    environment = _environment(folder, url, chosen)
     os.environ.update({k: v for k, v in environment.items() if k.startswith("HV_")})
     core = CoreSettings()
     people = asyncio.run(accounts.demo_people(core))
@@ -137,7 +169,7 @@ def _serving(folder: Path, wanted_port: int) -> Iterator[Server]:
             stdout=out,
             stderr=out,
         )
-    server = Server(url, log, people, process)
+    server = Server(url, log, people, process, chosen.notes)
     try:
         _wait(server)
         yield server

@@ -70,15 +70,15 @@ def run(plan: Plan) -> int:
 
 
 def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> int:
-    console.print(f"HealthVision runs at {server.url} (data in {plan.folder})")
-    _tell_people(console, server)
+    _tell_place(console, server, plan)
     with Client(server.url, ApiKey(server.people.admin_key)) as admin:
         _subscribe(admin, receiver)
         with Client(server.url, ApiKey(server.people.doctor_key)) as doctor:
             visits = _bring_in(plan, console, doctor)
             _wait_for_results(console, doctor, visits)
             tables.print_findings(console, visits)
-            tables.print_links(console, server.url, visits)
+            if not plan.once:
+                tables.print_links(console, server.url, visits)
             saved = tables.save_reports(doctor, visits, plan.folder / "reports")
             if saved:
                 told = f"{tables.counted(len(saved), 'report')} saved in {saved[0].parent}"
@@ -97,6 +97,22 @@ def _tell(plan: Plan, console: Console, server: Server, receiver: Receiver) -> i
         _serve(console, server, plan)
     console.print(f"demo: {studies} studies, {results} results, {failed} failed")
     return 1 if failed or studies == 0 else 0
+
+
+def _tell_place(console: Console, server: Server, plan: Plan) -> None:
+    """Say where it runs; a demo that ends after the table has no address for a browser."""
+    if plan.once:
+        text = (
+            f"HealthVision runs at {server.url} only until this demo ends; without --once "
+            f"(make demo without ONCE=1) it keeps serving. Data in {plan.folder}"
+        )
+        console.print(escape(text), soft_wrap=True)
+    else:
+        place = escape(str(plan.folder))
+        console.print(f"HealthVision runs at {server.url} (data in {place})", soft_wrap=True)
+        _tell_people(console, server)
+    for line in server.notes:
+        console.print(f"[yellow]note[/]: {escape(line)}", soft_wrap=True)
 
 
 def _tell_people(console: Console, server: Server) -> None:

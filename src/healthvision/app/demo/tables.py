@@ -12,14 +12,27 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
+from healthvision.app.acts import act
 from healthvision.app.demo.visit import Visit
+from healthvision.app.language import either, say
 from healthvision.client import Client
-from healthvision.client.models import Category, Finding, Result
+from healthvision.client.models import AuditEvent, Category, Finding, Result
 from healthvision.clinical.phantoms.nodules import NoduleTruth
+from healthvision.clinical.result import Text
 from healthvision.formats.reports.words import GUIDELINES, category_words
 
 HIT_MM = 2.0
 EMPHYSEMA = "emphysema"
+_KINDS = {
+    "user": Text(zh="用户", en="person"),
+    "service": Text(zh="程序", en="program"),
+    "device": Text(zh="设备", en="device"),
+}
+_OUTCOMES = {
+    "success": Text(zh="成功", en="success"),
+    "refused": Text(zh="拒绝", en="refused"),
+    "failed": Text(zh="失败", en="failed"),
+}
 
 
 def counted(number: int, noun: str) -> str:
@@ -178,7 +191,7 @@ def save_reports(client: Client, visits: list[Visit], folder: Path) -> list[Path
 
 
 def print_links(console: Console, url: str, visits: list[Visit]) -> None:
-    """Print where report, results and API docs are."""
+    """Print where report, results and API docs are, for a demo that keeps serving."""
     console.print(f"API docs:  {url}/docs")
     console.print(f"Results:   {url}/v1/results")
     for visit in visits:
@@ -195,21 +208,31 @@ def print_access(
     if not studies:
         return
     events = admin.audit_events(subject=str(studies[0]), limit=20).items
-    table = Table("when", "who", "did", "outcome", title=f"Who saw study {studies[0]}")
-    shown = [(_who(e.actor_kind, e.actor_id, people), e.action, e.outcome) for e in events]
-    for (who, action, outcome), run in groupby(zip(shown, events, strict=True), itemgetter(0)):
+    head = (either("时间", "when"), either("谁", "who"), either("做了什么", "did what"))
+    title = either(f"谁看过检查“{visits[0].case.label}”", f"Who saw study '{visits[0].case.label}'")
+    table = Table(*head, either("结果", "outcome"), title=title)
+    shown = [(_who(e, people), say(act(e.action)), _outcome(e.outcome)) for e in events]
+    for (who, did, outcome), run in groupby(zip(shown, events, strict=True), itemgetter(0)):
         same = [event for _, event in run]
-        times = f"{action} x {len(same)}" if len(same) > 1 else action
+        times = f"{did} x {len(same)}" if len(same) > 1 else did
         table.add_row(same[0].at.strftime("%H:%M:%S"), who, times, outcome)
     console.print(table)
 
 
-def _who(kind: str, actor_id: str, people: Mapping[str, str]) -> str:
-    """Return a person's name, else what kind of actor it was."""
-    known = people.get(actor_id)
+def _who(event: AuditEvent, people: Mapping[str, str]) -> str:
+    """Return a person's name, also behind an API key, else what kind of actor it was."""
+    known = people.get(str(event.user_id)) or people.get(event.actor_id)
     if known is not None:
         return known
-    return "HealthVision itself" if kind == "system" else f"{kind} {actor_id}"
+    if event.actor_kind == "system":
+        return either("系统自身", "HealthVision itself")
+    kind = _KINDS.get(event.actor_kind)
+    return f"{event.actor_kind if kind is None else say(kind)} {event.actor_id}"
+
+
+def _outcome(outcome: str) -> str:
+    words = _OUTCOMES.get(outcome)
+    return outcome if words is None else say(words)
 
 
 def print_audit(console: Console, admin: Client) -> list[str]:

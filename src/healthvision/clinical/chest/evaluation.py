@@ -11,12 +11,13 @@ import numpy as np
 from healthvision.clinical.chest.candidates import workspace
 from healthvision.clinical.chest.emphysema import measure_emphysema
 from healthvision.clinical.chest.forest import Forest
+from healthvision.clinical.chest.intervals import ERRORS
 from healthvision.clinical.chest.lungs import find_lungs
 from healthvision.clinical.chest.masses import find_masses
-from healthvision.clinical.chest.nodules import find_nodules
+from healthvision.clinical.chest.nodules import Nodule, find_nodules
 from healthvision.clinical.chest.training import hard_config, training_config
 from healthvision.clinical.phantoms.chest import ChestConfig, ChestPhantom, phantom
-from healthvision.clinical.phantoms.nodules import MassPlace
+from healthvision.clinical.phantoms.nodules import MassPlace, NoduleTruth
 
 FALSE_POSITIVES_PER_SCAN = 2.0
 MASS_CHEST = ChestConfig(
@@ -33,12 +34,21 @@ Wanted = tuple[str, int, Callable[[Sequence["ScanFigures"]], float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """Whether the true diameter and volume of a nodule lie in the intervals told of it."""
+
+    diameter: bool
+    volume: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One nodule of one scan or one false mark: ``diameter`` is None for a false mark."""
 
     diameter: float | None
     error_mm: float | None
     confidence: float  # 0 for a nodule that was not found
+    covered: Covered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +89,80 @@ def examine(subject: ChestPhantom, forest: Forest) -> ScanFigures:
     """Run the pipeline on one phantom and compare with its truth (hit rule of LUNA16)."""
     lungs = find_lungs(subject.volume)
     if lungs is None:
-        missed = tuple(Call(n.mean_diameter_mm, None, 0.0) for n in subject.nodules)
-        return ScanFigures(0.0, 1.0, 100.0, missed)
+        none = tuple(Call(n.mean_diameter_mm, None, 0.0) for n in subject.nodules)
+        return ScanFigures(0.0, 1.0, 100.0, none)
     mask = lungs.labels > 0
     both = np.count_nonzero(mask & subject.lungs)
     dice = float(2 * both / (np.count_nonzero(mask) + np.count_nonzero(subject.lungs)))
     emphysema = measure_emphysema(subject.volume, lungs)
     space = workspace(subject.volume, lungs, emphysema.noise_sd)
-    left = list(range(len(subject.nodules)))
-    calls = []
-    for nodule in find_nodules(space, forest, seed=0):
-        gaps = {
-            i: float(np.linalg.norm(np.array(subject.nodules[i].centre) - np.array(nodule.place)))
-            for i in left
-        }
-        hit = min(gaps, key=lambda i: gaps[i], default=None)
-        if hit is not None and gaps[hit] <= max(2.0, subject.nodules[hit].mean_diameter_mm / 2):
-            true = subject.nodules[hit].mean_diameter_mm
-            error = nodule.sizes.axes.mean_mm - true
-            calls.append(Call(true, error, nodule.confidence))
-            left.remove(hit)
-        else:
-            calls.append(Call(None, None, nodule.confidence))
-    calls += [Call(subject.nodules[i].mean_diameter_mm, None, 0.0) for i in left]
+    nodules = find_nodules(space, forest, seed=0)
+    matches = matched(nodules, subject.nodules)
+    calls = [_call(n, truth) for n, truth in zip(nodules, matches, strict=True)]
+    missed = [t for t in subject.nodules if not any(t is m for m in matches)]
+    calls += [Call(t.mean_diameter_mm, None, 0.0) for t in missed]
     return ScanFigures(
         dice,
         abs(lungs.total_ml - subject.lung_ml) / subject.lung_ml,
         abs(emphysema.laa950 - subject.emphysema_percent),
         tuple(calls),
+    )
+
+
+def matched(
+    nodules: Sequence[Nodule], truths: Sequence[NoduleTruth]
+) -> tuple[NoduleTruth | None, ...]:
+    """Return what each nodule truly is, None for a false mark; a truth is found once.
+
+    Hit rule of LUNA16: the centre lies within the radius (2 mm at least).
+    """
+    left, out = list(truths), list[NoduleTruth | None]()
+    for nodule in nodules:
+        gaps = [dist(t.centre, nodule.place) for t in left]
+        at = min(range(len(left)), key=lambda i: gaps[i], default=None)
+        if at is None or gaps[at] > max(2.0, left[at].mean_diameter_mm / 2):
+            out.append(None)
+        else:
+            out.append(left.pop(at))
+    return tuple(out)
+
+
+def _call(nodule: Nodule, truth: NoduleTruth | None) -> Call:
+    if truth is None:
+        return Call(None, None, nodule.confidence)
+    true = truth.mean_diameter_mm
+    error = nodule.sizes.axes.mean_mm - true
+    return Call(true, error, nodule.confidence, _covered(nodule, truth))
+
+
+def _covered(nodule: Nodule, truth: NoduleTruth) -> Covered:
+    known = ERRORS[nodule.difficulty]
+    low, high = known.diameter.around(nodule.sizes.axes.mean_mm)
+    least, most = known.volume.around(nodule.sizes.volume_mm3)
+    return Covered(low <= truth.mean_diameter_mm <= high, least <= truth.volume_mm3 <= most)
+
+
+def coverage(scans: Sequence[ScanFigures]) -> float:
+    """Return the share of nodules found whose true diameter lies in its interval."""
+    found = [c.covered.diameter for s in scans for c in s.calls if c.covered is not None]
+    return sum(found) / max(len(found), 1)
+
+
+def volume_coverage(scans: Sequence[ScanFigures]) -> float:
+    """Return the share of nodules found whose true volume lies in its interval."""
+    found = [c.covered.volume for s in scans for c in s.calls if c.covered is not None]
+    return sum(found) / max(len(found), 1)
+
+
+def summarise_sizes(scans: Sequence[ScanFigures]) -> tuple[Figure, ...]:
+    """Return how many true sizes lie in their 95 % intervals, over easy and hard phantoms."""
+    found = sum(c.covered is not None for s in scans for c in s.calls)
+    return _figures(
+        scans,
+        [
+            ("diameter-interval-coverage", found, coverage),
+            ("volume-interval-coverage", found, volume_coverage),
+        ],
     )
 
 

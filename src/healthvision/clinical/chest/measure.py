@@ -14,8 +14,6 @@ from healthvision.clinical.volume import BoolArray, FloatArray
 
 Density = Literal["solid", "part-solid", "ground-glass", "calcified", "fat"]
 SOLID_HU, GROUND_GLASS_HU, CALCIFIED_HU = -300.0, -720.0, 200.0
-# Half width of the 95 % interval that phantoms add to that of the perturbations, mm.
-MODEL_ERROR_MM = 0.5
 _FINER = 3
 
 
@@ -51,8 +49,6 @@ class Sizes:
     mean_hu: float
     solid_mm: float | None
     solid_mm3: float | None
-    diameter_interval: tuple[float, float]
-    volume_interval: tuple[float, float]
 
 
 def feret(points: FloatArray, pixel_mm: float) -> Axes:
@@ -173,16 +169,6 @@ def measure(grown: Grown, raw: Float32) -> Sizes:
     axes, section, volume = _shape(source, mask, threshold)
     if density != "part-solid":
         volume = max(volume, _weighed(grown))
-    spread, volumes = [axes.mean_mm], [volume]
-    step = 0.1 * max(grown.core - grown.background, 100.0)
-    for shift in (-step, step):
-        near = ndimage.binary_dilation(mask) & (source > threshold + shift)
-        piece = near if near.sum() >= 4 else mask
-        other, _, other_volume = _shape(source, piece, threshold + shift)
-        spread.append((other.long_mm + other.short_mm) / 2)
-        volumes.append(other_volume)
-    half = float(np.hypot(1.96 * np.std(spread), MODEL_ERROR_MM))
-    share = float(np.hypot(1.96 * np.std(volumes) / max(volume, 1e-6), 0.12))
     if solid_mm is not None:
         solid_mm = min(solid_mm, axes.mean_mm)
     return Sizes(
@@ -194,6 +180,4 @@ def measure(grown: Grown, raw: Float32) -> Sizes:
         mean_hu=float(raw[inner].mean()),
         solid_mm=solid_mm,
         solid_mm3=solid_mm3,
-        diameter_interval=(max(0.1, axes.mean_mm - half), axes.mean_mm + half),
-        volume_interval=(max(0.0, volume * (1 - share)), volume * (1 + share)),
     )

@@ -10,6 +10,7 @@ from healthvision.clinical.chest.candidates import Blob, Workspace, find_blobs
 from healthvision.clinical.chest.features import Grown, describe, evidence, grow
 from healthvision.clinical.chest.forest import RESERVE, Forest, load
 from healthvision.clinical.chest.grid import Float32
+from healthvision.clinical.chest.intervals import Difficulty, difficulty
 from healthvision.clinical.chest.lungs import LEFT
 from healthvision.clinical.chest.measure import Sizes, measure
 from healthvision.clinical.volume import FloatArray
@@ -25,7 +26,8 @@ class Nodule:
     """One nodule; ``place`` is LPS mm, ``index`` workspace (z, y, x).
 
     ``confidence``: calibrated probability with ``interval``; ``features`` and
-    ``contributions`` (of the raw forest value) in the order of ``features.NAMES``.
+    ``contributions`` (of the raw forest value) in the order of ``features.NAMES``;
+    ``difficulty``: how far the sizes can be trusted, see ``intervals``.
     """
 
     place: tuple[float, float, float]
@@ -39,6 +41,7 @@ class Nodule:
     interval: tuple[float, float]
     features: FloatArray
     contributions: FloatArray
+    difficulty: Difficulty
 
 
 def read_forest() -> tuple[Forest, bytes]:
@@ -111,6 +114,7 @@ def _nodule(
         interval=interval,
         features=x,
         contributions=forest.attribute(x),
+        difficulty=difficulty(sizes.density, x),
     )
 
 

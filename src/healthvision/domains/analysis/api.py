@@ -28,6 +28,7 @@ from healthvision.domains.analysis.schemas import (
     TaskState,
 )
 from healthvision.domains.analysis.streams import record_task_look, task_events
+from healthvision.domains.archive import service as archive
 from healthvision.domains.audit import service as audit
 from healthvision.formats.reports.words import Language
 from healthvision.kernel.http import (
@@ -94,6 +95,7 @@ async def create_task(new: TaskCreate, actor: Runner, session: SessionDep) -> Re
             "analysis.task_read",
             found.task.study_id,
             kind="study",
+            patient_id=await archive.patient_of(session, actor, found.task.study_id),
             space_id=found.task.space_id,
             detail={"task": str(found.task.id)},
             category="access",
@@ -138,7 +140,8 @@ async def list_tasks(
 async def get_task(task_id: str, request: Request, actor: Reader, session: SessionDep) -> TaskRead:
     """Return state, progress and time left of a task."""
     found = await service.get_task(session, actor, path_uuid(task_id))
-    await record_task_look(database_of(request), actor, found)
+    patient = await archive.patient_of(session, actor, found.study_id)
+    await record_task_look(database_of(request), actor, found, patient)
     return found
 
 

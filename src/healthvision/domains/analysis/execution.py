@@ -31,6 +31,8 @@ from healthvision.domains.analysis.worst import worst_category
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import Incoming, InstanceRef, Origin
 from healthvision.domains.audit import service as audit
+from healthvision.domains.identity import service as identity
+from healthvision.domains.identity.errors import NoSuchAccount
 from healthvision.domains.modelhub import service as modelhub
 from healthvision.domains.modelhub.service import Installed
 from healthvision.domains.storage import service as storage
@@ -264,6 +266,7 @@ async def _facts(session: Session, task: Task) -> ResultFacts:
         org_id=str(task.org_id),
         space_id=str(task.space_id),
         patient_key=str(task.patient_ref),
+        organisation=await _organisation(session, task.org_id),
         priority=Priority(task.priority),
         last_instance_at=task.last_instance_at,
         submitted_at=task.created_at,
@@ -271,6 +274,14 @@ async def _facts(session: Session, task: Task) -> ResultFacts:
         version=before[0].version + 1 if before else 1,
         supersedes=None if current is None else str(current.id),
     )
+
+
+async def _organisation(session: Session, org_id: UUID) -> str | None:
+    try:
+        ours = await identity.get_organisation(session, Actor.system(org_id), org_id)
+    except NoSuchAccount:
+        return None
+    return ours.title or ours.name
 
 
 async def _versions(session: Session, task: Task, *, lock: bool = False) -> list[ResultRow]:

@@ -82,6 +82,7 @@ class ResultFacts:
     org_id: str | None = None
     space_id: str | None = None
     patient_key: str | None = None
+    organisation: str | None = None  # its name, for images that name no institution
     priority: Priority = Priority.ROUTINE
     last_instance_at: datetime | None = None
     submitted_at: datetime | None = None
@@ -214,6 +215,7 @@ def build_result(outcome: RunOutcome, facts: ResultFacts) -> Result:
         study_uid=header.study_uid,
         accession_number=header.accession_number,
         study_date=header.study_date,
+        institution=_institution(outcome, header.series_uid) or facts.organisation,
         patient=PatientRef(
             patient_key=facts.patient_key,
             patient_id=header.patient_id,
@@ -262,6 +264,12 @@ def _header(outcome: RunOutcome) -> SeriesHeader:
     chosen = outcome.output.chosen
     uid = chosen.series_uid if chosen else outcome.objects[0].header.series_uid
     return next(header for header in outcome.series if header.series_uid == uid)
+
+
+def _institution(outcome: RunOutcome, series_uid: str) -> str:
+    """Return Institution Name (0008,0080) of the series analysed, '' when none is stated."""
+    named = (o.header.institution for o in outcome.objects if o.header.series_uid == series_uid)
+    return next((name for name in named if name), "")
 
 
 def _honest(finding: Finding, records: Sequence[EvidenceRecord]) -> Finding:

@@ -10,6 +10,7 @@ from healthvision.domains.analysis.errors import TaskNotFound
 from healthvision.domains.analysis.schemas import TaskRead
 from healthvision.domains.analysis.settings import AnalysisSettings
 from healthvision.domains.analysis.tasks import get_task
+from healthvision.domains.archive import service as archive
 from healthvision.domains.audit import service as audit
 from healthvision.kernel.clock import monotonic
 from healthvision.kernel.db import Database
@@ -20,7 +21,9 @@ _FINAL = ("done", "failed", "cancelled")
 _SILENCE_S = 15.0
 
 
-async def record_task_look(db: Database, actor: Actor, task: TaskRead) -> None:
+async def record_task_look(
+    db: Database, actor: Actor, task: TaskRead, patient: UUID | None
+) -> None:
     """Record that the caller is told of a task's study: one row per window, however often."""
     await audit.record_look(
         db,
@@ -28,6 +31,7 @@ async def record_task_look(db: Database, actor: Actor, task: TaskRead) -> None:
         "analysis.task_read",
         task.study_id,
         kind="study",
+        patient_id=patient,
         space_id=task.space_id,
         detail={"task": str(task.id)},
     )
@@ -54,7 +58,9 @@ async def task_events(
         except (Unauthenticated, Forbidden, TaskNotFound):
             return
         if news:
-            await record_task_look(db, actor, news[-1])
+            async with db.reading() as session:
+                patient = await archive.patient_of(session, actor, news[-1].study_id)
+            await record_task_look(db, actor, news[-1], patient)
         for task in news:
             seen, spoken = task.revision, monotonic()
             yield _event(task)

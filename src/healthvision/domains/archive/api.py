@@ -22,6 +22,7 @@ from healthvision.domains.archive.schemas import (
     StudyRead,
 )
 from healthvision.domains.audit import service as audit
+from healthvision.kernel.db import Session
 from healthvision.kernel.http import (
     OwnRoute,
     SessionDep,
@@ -53,11 +54,15 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _seen(
-    request: Request, actor: Actor, action: str, study_id: UUID, patient: UUID | None = None
-) -> None:
-    db = database_of(request)
+async def _seen(request: Request, actor: Actor, study_id: UUID, patient: UUID | None) -> None:
+    """Note that the caller is told of a study; ``patient``: whose it is."""
+    db, action = database_of(request), "archive.study_read"
     await audit.record_read(db, actor, action, study_id, kind="study", patient_id=patient)
+
+
+async def _part_seen(request: Request, session: Session, actor: Actor, study_id: UUID) -> None:
+    """Note that the caller is told of a part of a study that does not name the patient."""
+    await _seen(request, actor, study_id, await service.patient_of(session, actor, study_id))
 
 
 @studies.get("")
@@ -104,7 +109,7 @@ async def get_study(
 ) -> StudyDetail:
     """Get a study with its series and its spaces."""
     found = await service.get_study(session, actor, path_uuid(study_id))
-    await _seen(request, actor, "archive.study_read", found.id, found.patient_ref)
+    await _seen(request, actor, found.id, found.patient_ref)
     return found
 
 
@@ -136,7 +141,7 @@ async def close_study(
     await service.finish_small_study(db, actor.org_id, wanted)
     async with db.reading() as session:
         found = await service.get_study(session, actor, wanted)
-    await _seen(request, actor, "archive.study_read", wanted)
+    await _seen(request, actor, wanted, found.patient_ref)
     return found
 
 
@@ -172,7 +177,7 @@ async def list_instances(
     found = await service.list_instances(
         session, actor, path_uuid(study_id), conflicts_only=conflicts_only
     )
-    await _seen(request, actor, "archive.study_read", path_uuid(study_id))
+    await _part_seen(request, session, actor, path_uuid(study_id))
     return Page[InstanceRead](items=found, next=None, total=len(found))
 
 
@@ -196,7 +201,7 @@ async def get_series(
 ) -> SeriesRead:
     """Get a series."""
     found = await service.get_series(session, actor, path_uuid(series_id))
-    await _seen(request, actor, "archive.study_read", found.study_id)
+    await _part_seen(request, session, actor, found.study_id)
     return found
 
 
@@ -206,7 +211,7 @@ async def get_instance(
 ) -> InstanceRead:
     """Get an instance."""
     found = await service.get_instance(session, actor, path_uuid(instance_id))
-    await _seen(request, actor, "archive.study_read", found.study_id)
+    await _part_seen(request, session, actor, found.study_id)
     return found
 
 
@@ -217,5 +222,5 @@ async def get_instance_metadata(
     """Get the DICOM JSON of an instance, without bulk values."""
     found = await service.get_instance(session, actor, path_uuid(instance_id))
     json = await service.get_instance_json(session, actor, found.id)
-    await _seen(request, actor, "archive.study_read", found.study_id)
+    await _part_seen(request, session, actor, found.study_id)
     return json

@@ -4,8 +4,9 @@
 Whoever has the turn takes all that waits, writes it in one transaction together with how far its
 journal is done (``ReceiverRow``), and answers. A thread that would only wait for its answer takes
 the turn itself when it is free (two changes of threads less for an object); else a thread of the
-writer's own does. When the database is away it tries again for a while, then answers
-DatabaseUnavailable; what was promised nobody stays in the journal and is written later.
+writer's own does. What nobody waits for (``later``) is gathered for a moment before. When the
+database is away it tries again for a while, then answers DatabaseUnavailable; what was promised
+nobody stays in the journal and is written later.
 """
 
 import queue
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -32,8 +35,17 @@ from healthvision.kernel.telemetry import logger
 MAX_ITEMS = 512  # instances of one transaction
 ATTEMPTS = 6
 PATIENCE_S = 20.0  # how long callers wait for a database that is away
+LINGER_S = 0.1  # for how long works that nobody waits for are gathered
 _log = logger("archive.bulk_writer")
 Checkpoint = Callable[[Collection[Position]], Position]
+
+
+class _Bell(Enum):
+    """What the writer's own thread is called for."""
+
+    NOW = "now"
+    LATER = "later"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ class BulkWriter:
         self._memory = Memory()
         self._resources = resources
         self._queue: queue.SimpleQueue[Work] = queue.SimpleQueue()
-        self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the end
+        self._bell: queue.SimpleQueue[_Bell] = queue.SimpleQueue()
+        self._called = False  # the thread was rung and has not begun to write since
         self._turn = threading.Lock()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -69,6 +82,29 @@ class BulkWriter:
         self._enqueue(work)
         self._ring()
         return work.answer
+
+    def later(self, work: Work) -> "Future[Written]":
+        """Do as ``put`` for a work that nobody waits for now; see ``hurry``."""
+        self._enqueue(work)
+        if not self._called:  # else the thread takes ours with what it was called for
+            self._ring(_Bell.LATER)
+        return work.answer
+
+    def hurry(self, answer: "Future[Any]") -> None:
+        """Write what waits, in this thread when nobody else does, until an answer is there.
+
+        Not for the event loop. When others write now, or the answer takes more than rows, it may
+        come later than the return.
+        """
+        while not answer.done() and self._turn.acquire(blocking=False):
+            try:
+                if self._queue.empty():
+                    return
+                self._write_some()
+            finally:
+                self._turn.release()
+        if not self._queue.empty():
+            self._ring()
 
     def write(self, work: Work) -> "Future[Written]":
         """Do as ``put``, and write in this thread when nobody else does; not for the event loop."""
@@ -89,13 +125,14 @@ class BulkWriter:
             work.answer.set_running_or_notify_cancel()  # who stops waiting stops no other's answer
             self._queue.put(work)
 
-    def _ring(self) -> None:
+    def _ring(self, bell: _Bell = _Bell.NOW) -> None:
         """Have the writer's own thread look at what waits."""
         with self._lock:
+            self._called = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bulk-writer", daemon=True)
                 self._thread.start()
-            self._bell.put(True)
+            self._bell.put(bell)
 
     def stop(self) -> None:
         """Write what waits and end the thread."""
@@ -103,7 +140,7 @@ class BulkWriter:
             self._stopping = True
             thread = self._thread
         if thread is not None:
-            self._bell.put(False)
+            self._bell.put(_Bell.END)
             thread.join()
         with self._turn:
             while not self._queue.empty():
@@ -111,10 +148,27 @@ class BulkWriter:
             self._steady.close()
 
     def _run(self) -> None:
-        while self._bell.get():
+        bell = _Bell.NOW
+        while bell is not _Bell.END:
+            bell = self._bell.get()
+            if bell is _Bell.LATER:
+                bell = self._lingered()
+            self._called = False  # before we look: who comes now rings again
             with self._turn:
                 while not self._queue.empty():
                     self._write_some()
+
+    def _lingered(self) -> _Bell:
+        """Wait for more that nobody waits for; return what ended it."""
+        end = time.monotonic() + LINGER_S
+        while (left := end - time.monotonic()) > 0:
+            try:
+                bell = self._bell.get(timeout=left)
+            except queue.Empty:
+                break
+            if bell is not _Bell.LATER:
+                return bell
+        return _Bell.LATER
 
     def _write_some(self) -> None:
         """Write the works that wait, up to a size; only with the turn."""

@@ -22,6 +22,7 @@ from healthvision.domains.archive.corrections_schemas import (
 )
 from healthvision.domains.audit import service as audit
 from healthvision.domains.patients.schemas import OpenConflict
+from healthvision.kernel.db import Session
 from healthvision.kernel.http import SessionDep, database_of, path_uuid, requires, router
 from healthvision.kernel.paging import DEFAULT_LIMIT, Limit
 from healthvision.kernel.schemas import Page
@@ -46,12 +47,24 @@ _DICOM: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _seen(
-    request: Request, actor: Actor, action: str, subject: UUID | None, kind: str
+async def _study_seen(
+    request: Request, session: Session, actor: Actor, action: str, study_id: UUID, **detail: str
 ) -> None:
-    patient = subject if kind == "patient" else None
+    """Note a look at a study's corrections; who asks for its patient must find it."""
+    patient = await service.patient_of(session, actor, study_id)
+    db = database_of(request)
     await audit.record_read(
-        database_of(request), actor, action, subject, kind=kind, patient_id=patient
+        db, actor, action, study_id, kind="study", patient_id=patient, detail=detail or None
+    )
+
+
+async def _patient_seen(
+    request: Request, actor: Actor, action: str, ref: UUID | None, **detail: str
+) -> None:
+    """Note a look at a patient's corrections."""
+    db = database_of(request)
+    await audit.record_read(
+        db, actor, action, ref, kind="patient", patient_id=ref, detail=detail or None
     )
 
 
@@ -83,7 +96,7 @@ async def get_patient_history(
     """List what was corrected about a patient, newest first."""
     ref = path_uuid(patient_ref)
     page = await service.patient_history(session, actor, ref, cursor=cursor, limit=limit)
-    await _seen(request, actor, "archive.history_read", ref, "patient")
+    await _patient_seen(request, actor, "archive.history_read", ref)
     return page
 
 
@@ -131,7 +144,7 @@ async def get_study_history(
     """List what was corrected about a study and its patient, newest first."""
     wanted = path_uuid(study_id)
     page = await service.study_history(session, actor, wanted, cursor=cursor, limit=limit)
-    await _seen(request, actor, "archive.history_read", wanted, "study")
+    await _study_seen(request, session, actor, "archive.history_read", wanted)
     return page
 
 
@@ -163,7 +176,11 @@ async def get_correction(
 ) -> CorrectionRead:
     """Get a correction."""
     found = await service.get_correction(session, actor, path_uuid(correction_id))
-    await _seen(request, actor, "archive.correction_read", found.id, "correction")
+    action, one = "archive.correction_read", str(found.id)
+    if found.study_id is None:
+        await _patient_seen(request, actor, action, found.patient_ref, correction=one)
+    else:
+        await _study_seen(request, session, actor, action, found.study_id, correction=one)
     return found
 
 

@@ -9,12 +9,13 @@
 | retention_expired  | 113039 Data Retention Policy Expired   | nobody; not while a hold lasts     |
 
 No search, retrieval, analysis or export shows them, whatever the code. Bytes stay: a rejection can
-be taken back. The same bytes, sent again, stay out of sight.
+be taken back. The same bytes, sent again, stay out of sight. A rejection may be made for a note
+that a sender stored (``rejection_notes``, ``iocm``).
 """
 
 from uuid import UUID
 
-from healthvision.domains.archive import corrections_rows
+from healthvision.domains.archive import corrections_rows, rejection_notes
 from healthvision.domains.archive.corrections_making import (
     keep,
     new_correction,
@@ -23,18 +24,13 @@ from healthvision.domains.archive.corrections_making import (
 )
 from healthvision.domains.archive.corrections_schemas import CorrectionRead, StudyReject
 from healthvision.domains.archive.errors import NothingToCorrect, StudyNotFound, UnderLegalHold
+from healthvision.domains.archive.rejection_notes import TITLES
 from healthvision.domains.archive.removing import recount_series, recount_study
 from healthvision.domains.archive.tables import CorrectionRow, Instance, Study
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Session
 from healthvision.kernel.security import Actor
 
-TITLES = {
-    "quality": "113001",
-    "patient_safety": "113037",
-    "incorrect_worklist": "113038",
-    "retention_expired": "113039",
-}
 READABLE = frozenset({"", "quality"})  # codes whose originals may be given out
 
 
@@ -47,7 +43,7 @@ async def reject(
     UnderLegalHold.
     """
     study = await study_to_correct(session, actor, study_id)
-    if wanted.code == "retention_expired" and _is_kept(study):
+    if must_stay(study, wanted.code):
         raise UnderLegalHold("a legal hold or the retention time of the study forbids it")
     row = new_correction(
         actor,
@@ -74,14 +70,18 @@ async def reject(
     return CorrectionRead.model_validate(row)
 
 
-def _is_kept(study: Study) -> bool:
-    return study.legal_hold or (study.retain_until is not None and study.retain_until > now())
+def must_stay(study: Study, code: str) -> bool:
+    """Tell whether a study is kept by a hold or its retention time against this code."""
+    kept = study.legal_hold or (study.retain_until is not None and study.retain_until > now())
+    return kept and code == "retention_expired"
 
 
 async def _hide(
     session: Session, actor: Actor, study: Study, row: CorrectionRow, wanted: StudyReject
 ) -> int:
     org_id = actor.org_id
+    if wanted.note is not None:
+        return await _hide_noted(session, actor, study, row, wanted.note)
     known = {s.id for s in await corrections_rows.series_of(session, org_id, study.id)}
     if not set(wanted.series) <= known:
         raise StudyNotFound("there is no such series in this study")
@@ -96,6 +96,25 @@ async def _hide(
         count += await corrections_rows.hide(session, org_id, study.id, row)
     if not count:
         raise NothingToCorrect("nothing of this is shown in the study")
+    return count
+
+
+async def _hide_noted(
+    session: Session, actor: Actor, study: Study, row: CorrectionRow, note_id: UUID
+) -> int:
+    """Hide what a note names that a person follows; who asked for it has the answer."""
+    notes = await rejection_notes.notes_of(session, actor.org_id, study.id)
+    note = next((n for n in notes if n.instance_id == note_id), None)
+    if note is None:
+        raise StudyNotFound("there is no such rejection note in this study")
+    count = await rejection_notes.hide(session, actor.org_id, study.id, row, note)
+    if not count:
+        raise NothingToCorrect("nothing the note names is shown in the study")
+    for asked in await corrections_rows.rejections(session, actor.org_id, study.id):
+        is_it = asked.kind == "reject_asked" and asked.after.get("note_uid") == note.sop_uid
+        if is_it and asked.undone_at is None:
+            asked.undone_at, asked.undone_by = now(), row.made_by
+            asked.undone_reason = row.reason
     return count
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from healthvision.domains.archive.tables import (
@@ -221,6 +221,43 @@ async def show_again(session: Session, org_id: UUID, correction_id: UUID) -> lis
         await session.execute(change.execution_options(synchronize_session=False))
     await session.execute(delete(RejectedInstance).where(*mine))
     return found
+
+
+async def shown_of_class(
+    session: Session, org_id: UUID, study_id: UUID, sop_class: str
+) -> Sequence[Instance]:
+    """Return the shown instances of a study that are of one SOP class, in the order they came."""
+    query = select(Instance).where(
+        Instance.org_id == org_id,
+        Instance.study_id == study_id,
+        Instance.sop_class_uid == sop_class,
+        Instance.current.is_(True),
+        Instance.deleted_at.is_(None),
+    )
+    return (await session.scalars(query.order_by(Instance.received_at, Instance.id))).all()
+
+
+async def count_uids(
+    session: Session, org_id: UUID, study_id: UUID, sop_uids: Collection[str]
+) -> int:
+    """Return how many of these SOP Instance UIDs a study holds, also out of sight."""
+    query = select(func.count(Instance.sop_uid.distinct())).where(
+        Instance.org_id == org_id,
+        Instance.study_id == study_id,
+        Instance.sop_uid.in_(sop_uids),
+        Instance.deleted_at.is_(None),
+    )
+    return await session.scalar(query) or 0
+
+
+async def rejections(session: Session, org_id: UUID, study_id: UUID) -> Sequence[CorrectionRow]:
+    """Return the rejections of a study and the notes that ask for one, oldest first."""
+    query = select(CorrectionRow).where(
+        CorrectionRow.org_id == org_id,
+        CorrectionRow.study_id == study_id,
+        CorrectionRow.kind.in_(("reject", "reject_asked")),
+    )
+    return (await session.scalars(query.order_by(CorrectionRow.id))).all()
 
 
 async def rejection_of(session: Session, org_id: UUID, instance_id: UUID) -> str:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from healthvision.kernel.schemas import Input, Read
 
 CorrectionKind = Literal[
     "patient_merge", "patient_edit", "study_move", "study_split", "study_edit", "series_edit",
-    "reject",
+    "reject", "reject_asked",
 ]  # fmt: skip
 RejectCode = Literal["quality", "patient_safety", "incorrect_worklist", "retention_expired"]
 _PLAIN = r"^[^\\\x00-\x1f\x7f]*$"
@@ -85,12 +85,25 @@ class SeriesEdit(Input):
 
 
 class StudyReject(Input):
-    """Objects that must not be used (IHE IOCM): a whole study, some series, or some instances."""
+    """Objects that must not be used (IHE IOCM): a whole study, or some series and instances of it.
+
+    Or what a rejection note names that is stored in the study.
+    """
 
     code: RejectCode
     series: list[UUID] = Field(default=[], max_length=1000, description="Empty: not by series.")
     instances: list[UUID] = Field(default=[], max_length=1000, description="Empty: not by object.")
+    note: UUID | None = Field(
+        default=None,
+        description="Instance id of a rejection note of the study; no series and instances then.",
+    )
     reason: Reason
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "StudyReject":
+        if self.note is not None and (self.series or self.instances):
+            raise ValueError("the note says which instances: leave series and instances empty")
+        return self
 
 
 class Undo(Input):

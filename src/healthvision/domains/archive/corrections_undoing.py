@@ -108,6 +108,12 @@ async def _unreject(session: Session, actor: Actor, row: CorrectionRow) -> None:
     await refresh_and_tell(session, actor, row, studies)
 
 
+async def _decline(session: Session, actor: Actor, row: CorrectionRow) -> None:
+    """A note that nobody followed changed nothing; the answer to it is no from now on."""
+    assert row.study_id is not None
+    await study_to_correct(session, actor, row.study_id)
+
+
 _UNDO = {
     "patient_merge": _unmerge,
     "patient_edit": _undo_patient_edit,
@@ -116,4 +122,5 @@ _UNDO = {
     "series_edit": _undo_on_series,
     "study_split": _undo_split,
     "reject": _unreject,
+    "reject_asked": _decline,
 }

@@ -22,6 +22,19 @@ class InstancesStored(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyObjectsFollowed(Event):
+    """Something came into a study that holds key object documents; subject: study id.
+
+    ``note``: instance id of such a document that is new, each told by itself; null: only objects
+    that one may name came in. Our own outputs never cause it.
+    """
+
+    topic: ClassVar[str] = "archive.key_objects_followed.v1"
+    space_id: UUID
+    note: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class StudyComplete(Event):
     """No more instances are expected in this space; subject: study id.
 
@@ -74,6 +87,14 @@ class StudyCorrected(Event):
     kind: str
     patient_ref: UUID
     undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRejectionAsked(Event):
+    """A rejection note came in and waits for a person; subject: study id."""
+
+    topic: ClassVar[str] = "archive.study_rejection_asked.v1"
+    correction_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes into the journal of this process, rows by its bulk writer: the way of every object.
 
-``Receiver.keep`` and ``submit`` are for threads (C-STORE), ``receive`` for the event loop. Law:
-bytes durable, then rows and audit, then the answer. Objects that are refused, or belong to a study
-out of the sender's sight, go to quarantine. After a crash ``recovery`` replays the journal.
+``Receiver.keep``, ``submit`` and ``promise`` are for threads (C-STORE), ``receive`` for the event
+loop. Law: bytes durable, then rows and audit, then the answer; ``promise`` lets it go out when the
+bytes are durable and nothing is known against them (ADR 10). Objects that are refused, or belong to
+a study out of the sender's sight, go to quarantine. After a crash ``recovery`` replays the journal,
+and what could not be written meanwhile is a debt (``debts``) that this process pays.
 """
 
 import asyncio
@@ -16,17 +18,19 @@ from typing import Any
 from uuid import UUID
 
 from healthvision.domains.archive import heads
-from healthvision.domains.archive.blobs import JOURNAL, blob_context, journal_key
+from healthvision.domains.archive.blobs import blob_of
 from healthvision.domains.archive.bulk_writer import BulkWriter, Work
+from healthvision.domains.archive.debts import Debts
+from healthvision.domains.archive.durable import Sender, append, first_of_each, placed
 from healthvision.domains.archive.errors import FileTooLarge
-from healthvision.domains.archive.holding import hold_back, quarantine
+from healthvision.domains.archive.holding import ELSEWHERE, hold_back, hold_bytes, quarantine
 from healthvision.domains.archive.planning import Prepared
 from healthvision.domains.archive.recording import Request, Written
 from healthvision.domains.archive.rows import json_text
-from healthvision.domains.archive.scanning import Scanned, pieces_of, scan, size_of
-from healthvision.domains.archive.schemas import Incoming, Location, Origin, Received
+from healthvision.domains.archive.scanning import Scanned, scan, size_of
+from healthvision.domains.archive.schemas import Incoming, Origin, Promised, Received
 from healthvision.domains.archive.settings import ArchiveSettings
-from healthvision.domains.archive.unit import known_instances
+from healthvision.domains.archive.unit import known_instances, places_of
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
@@ -34,21 +38,13 @@ from healthvision.kernel.bulkdb import BulkDatabase
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database
 from healthvision.kernel.errors import Busy
-from healthvision.kernel.journal import Journal, JournalOwned, Place, Position
+from healthvision.kernel.journal import Journal, JournalOwned, Place
 from healthvision.kernel.security import Actor
 
 ATTEMPTS = 4
 THREADS = 8  # that read objects and write them to the journal for the event loop
-
-
-@dataclass(frozen=True, slots=True)
-class _Sender:
-    """Who sends what where, and what seals it."""
-
-    actor: Actor
-    space: SpaceRead
-    origin: Origin
-    sealer: storage.BlobSealer
+SEEN = 1000  # studies of which it is remembered that a sender may add to them
+_GONE = b""  # stands for bytes that are in the journal and were let go from memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class Receiver:
         self.settings = ArchiveSettings()
         self.database = BulkDatabase(db.url)
         self.writer = BulkWriter(self.database, db.resources)
-        self.owed: set[Position] = set()  # durable records whose rows could not be written yet
+        self.debts = Debts(db, loop)
         self._db = db
         self._loop = loop
         self._lock = threading.Lock()
@@ -121,6 +117,62 @@ class Receiver:
         """Do as ``submit`` and wait for the answer; this thread may write the rows itself."""
         return self._begin(actor, space, origin, incoming, self.writer.write).result()
 
+    def promise(
+        self,
+        actor: Actor,
+        space: SpaceRead,
+        origin: Origin,
+        incoming: Incoming,
+        seen: set[str],
+    ) -> Promised:
+        """Do as ``keep``, but return when the bytes are durable and all was judged but the rows.
+
+        ``seen``: UIDs of studies that this sender was found to be allowed to add to; it grows. An
+        object that is refused, was known before or belongs to a study out of the sender's sight is
+        not safe before its answer. Whoever lets senders go on keeps their unwritten objects few
+        and waits for them (``hurry``). Raises Busy also while what was promised earlier is owed.
+        """
+        self.debts.refuse()
+        self.check_size(incoming)
+        sender = self._sender(actor, space, origin)
+        staged = self._stage(sender, [incoming])
+        safe = bool(staged.items) and self._is_safe(sender, staged.items[0], seen)
+        if not safe:
+            return Promised(self._follow(sender, staged, self.writer.write), safe)
+        light = [replace(i, incoming=replace(i.incoming, source=_GONE)) for i in staged.items]
+        return Promised(self._follow(sender, _Staged(light, []), self.writer.later), safe)
+
+    def hurry(self, answer: "Future[Received]") -> None:
+        """Have the rows that an answer waits for written at once, in this thread if it may be."""
+        self.writer.hurry(answer)
+
+    def _is_safe(self, sender: Sender, item: Prepared, seen: set[str]) -> bool:
+        """Tell whether nothing speaks against an object: it is new, its study open to the sender.
+
+        Should the study leave the sender's sight before the rows are written, the object goes to
+        quarantine then.
+        """
+        uid, actor = item.header.study_uid, sender.actor
+        if item.stored is None:
+            return False
+        if uid not in seen:
+            with self.database.reading() as connection:
+                here = places_of(connection, actor.org_id, uid)
+                mine = not here or sender.space.id in here
+                if not mine and not spaces.may_write_on(connection, actor, here):
+                    return False
+            if len(seen) >= SEEN:
+                seen.clear()
+            seen.add(uid)
+        return True
+
+    def _sender(self, actor: Actor, space: SpaceRead, origin: Origin) -> Sender:
+        sealer = storage.known_blob_sealer(self._db, actor.org_id)
+        if sealer is None:
+            asked = storage.blob_sealer(self._db, actor.org_id)
+            sealer = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        return Sender(actor, space, origin, sealer)
+
     def _begin(
         self,
         actor: Actor,
@@ -130,12 +182,13 @@ class Receiver:
         write: "Callable[[Work], Future[Written]]",
     ) -> "Future[Received]":
         self.check_size(incoming)
-        sealer = storage.known_blob_sealer(self._db, actor.org_id)
-        if sealer is None:
-            asked = storage.blob_sealer(self._db, actor.org_id)
-            sealer = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
-        sender = _Sender(actor, space, origin, sealer)
-        staged = self._stage(sender, [incoming])
+        sender = self._sender(actor, space, origin)
+        return self._follow(sender, self._stage(sender, [incoming]), write)
+
+    def _follow(
+        self, sender: Sender, staged: _Staged, write: "Callable[[Work], Future[Written]]"
+    ) -> "Future[Received]":
+        """Have the rows of one durable object written, or its refusal; return the answer to be."""
         answer: Future[Received] = Future()
         if not staged.items:
             self._on_loop(self._answers(sender, staged, None), answer)
@@ -146,7 +199,7 @@ class Receiver:
 
     def _finish(
         self,
-        sender: _Sender,
+        sender: Sender,
         staged: _Staged,
         answer: "Future[Received]",
         written: "Future[Written]",
@@ -183,7 +236,7 @@ class Receiver:
         that raises.
         """
         sealer = await storage.blob_sealer(self._db, actor.org_id)
-        answer: Future[tuple[_Sender, _Staged, Written | None]] = Future()
+        answer: Future[tuple[Sender, _Staged, Written | None]] = Future()
         answer.set_running_or_notify_cancel()  # the work goes on when nobody waits any more
         self._threads.submit(self._take_in, actor, space, origin, sealer, items, answer)
         return await self._answers(*await asyncio.wrap_future(answer))
@@ -195,13 +248,13 @@ class Receiver:
         origin: Origin,
         sealer: storage.BlobSealer,
         items: Sequence[Incoming],
-        answer: "Future[tuple[_Sender, _Staged, Written | None]]",
+        answer: "Future[tuple[Sender, _Staged, Written | None]]",
     ) -> None:
         """Make bytes durable and queue their rows, in a thread; ``answer`` follows the rows."""
         try:
             if not isinstance(space, SpaceRead):
                 space = self.space(actor, space)
-            sender = _Sender(actor, space, origin, sealer)
+            sender = Sender(actor, space, origin, sealer)
             staged = self._stage(sender, items)
             if not staged.items:
                 answer.set_result((sender, staged, None))
@@ -220,7 +273,7 @@ class Receiver:
         written.add_done_callback(tell)
 
     async def _answers(
-        self, sender: _Sender, staged: _Staged, written: Written | None
+        self, sender: Sender, staged: _Staged, written: Written | None
     ) -> list[Received]:
         """Do what is left after the rows: refused and held objects, and those to try again."""
         answers: dict[int, Received] = {}
@@ -233,9 +286,7 @@ class Receiver:
                 break
             answers |= written.answers
             for item in written.held:
-                answers[item.index] = await hold_back(
-                    self._db, sender.actor, item, space_id=sender.space.id, origin=sender.origin
-                )
+                answers[item.index] = await self._hold(sender, item)
                 self.done([item])
             again, written = written.again, None
             if again:
@@ -247,7 +298,16 @@ class Receiver:
             raise Busy("the same objects are being changed by others; send again", retry_after=1)
         return [answers[i] for i in sorted(answers)]
 
-    def _stage(self, sender: _Sender, items: Sequence[Incoming]) -> _Staged:
+    async def _hold(self, sender: Sender, item: Prepared) -> Received:
+        db, actor, origin = self._db, sender.actor, sender.origin
+        if item.stored is None or item.incoming.source != _GONE:
+            return await hold_back(db, actor, item, space_id=sender.space.id, origin=origin)
+        blob = blob_of(item.stored, actor.org_id, item.instance_id)
+        body = storage.open_blob(db, actor.org_id, blob)
+        kept = (item.instance_id, item.incoming.name, ELSEWHERE)
+        return await hold_bytes(db, actor, body, kept, space_id=sender.space.id, origin=origin)
+
+    def _stage(self, sender: Sender, items: Sequence[Incoming]) -> _Staged:
         """Read the objects and make the bytes of new ones durable."""
         found = [scan(item) for item in items]
         refused = [(i, s) for i, s in enumerate(found) if s.header is None]
@@ -268,10 +328,10 @@ class Receiver:
         return frozenset((r.sop_uid, r.sha256) for r in rows)
 
     def _make_durable(
-        self, sender: _Sender, items: Sequence[Prepared], known: frozenset[tuple[str, str]]
+        self, sender: Sender, items: Sequence[Prepared], known: frozenset[tuple[str, str]]
     ) -> list[Prepared]:
         """Write the bytes of objects that are not ``known`` to the journal, one sync for all."""
-        journal, fresh = self.journal, _first_of_each(items, known)
+        journal, fresh, most = self.journal, first_of_each(items, known), self.settings.memory_bytes
         common = heads.common_of(sender.actor, sender.space.id, sender.origin, len(fresh))
         out: list[Prepared] = []
         last: Place | None = None
@@ -281,8 +341,8 @@ class Receiver:
                 if number is None:
                     out.append(item)
                     continue
-                place = self._append(journal, sender, {**common, "number": number}, item)
-                out.append(self._placed(sender, item, place))
+                place = append(journal, sender, {**common, "number": number}, item, most)
+                out.append(placed(self.id, sender, item, place))
                 last = place if place.ticket else last
             if last is not None:
                 journal.sync(last)
@@ -294,47 +354,15 @@ class Receiver:
             raise
         return out
 
-    def _append(
-        self, journal: Journal, sender: _Sender, common: dict[str, Any], item: Prepared
-    ) -> Place:
-        source, size = item.incoming.source, size_of(item.incoming.source)
-        head = heads.pack_head(
-            sender.sealer,
-            sender.actor.org_id,
-            common,
-            item.instance_id,
-            received_at=item.received_at,
-            sha256=item.sha256,
-            length=size,
-        )
-        context = blob_context(sender.actor.org_id, item.instance_id)
-        if size <= self.settings.memory_bytes:
-            text = source if isinstance(source, bytes) else b"".join(pieces_of(source))
-            return journal.append(head, sender.sealer.seal(context, text))
-        sealed = sender.sealer.stream(context, pieces_of(source))
-        return journal.solo(head, sender.sealer.sealed_length(size), sealed)
-
-    def _placed(self, sender: _Sender, item: Prepared, place: Place) -> Prepared:
-        stored = Location(
-            store=JOURNAL,
-            object_key=journal_key(str(self.id), place.name),
-            generation=0,
-            offset=place.offset,
-            length=size_of(item.incoming.source),
-            key_id=sender.sealer.key_id,
-            sha256=item.sha256,
-        )
-        return replace(item, stored=stored, position=place.position)
-
-    def _work(self, sender: _Sender, items: list[Prepared]) -> Work:
+    def _work(self, sender: Sender, items: list[Prepared]) -> Work:
         request = Request(sender.actor, sender.space, sender.origin, items)
         work = Work(request, self.id, self.journal.checkpoint)
         work.answer.add_done_callback(partial(self._written, items))
         return work
 
     def _written(self, items: Sequence[Prepared], written: "Future[Written]") -> None:
-        if written.exception() is not None:
-            self.owed |= {i.position for i in items if i.position}
+        if (error := written.exception()) is not None:
+            self.debts.note([i.position for i in items if i.position], error)
             return
         held = {item.index for item in written.result().held}
         self.done([i for i in items if i.index not in held])
@@ -346,6 +374,7 @@ class Receiver:
 
     async def stop(self) -> None:
         """Write what waits, end the thread and let go of the journal."""
+        await self.debts.stop()
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self.writer.stop)
         with self._lock:
@@ -366,14 +395,3 @@ async def stop(db: Database) -> None:
     """End the receiver of this process, when there is one."""
     if db.resources.has(Receiver):
         await db.resources.get(Receiver).stop()
-
-
-def _first_of_each(items: Sequence[Prepared], known: frozenset[tuple[str, str]]) -> dict[int, int]:
-    """Number the items whose bytes have to be written: item's index -> 0, 1, 2, ..."""
-    seen, numbers = set(known), dict[int, int]()
-    for item in items:
-        identity = (item.header.sop_uid, item.sha256)
-        if identity not in seen:
-            seen.add(identity)
-            numbers[item.index] = len(numbers)
-    return numbers

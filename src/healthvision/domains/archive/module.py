@@ -5,10 +5,12 @@ from healthvision.domains.archive import (
     api,
     corrections_api,
     intake_api,
+    iocm,
     jobs,
     service,
     starting,
 )
+from healthvision.domains.archive.events import KeyObjectsFollowed
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.kernel.module import Module
 
@@ -34,7 +36,10 @@ MODULE = Module(
     stop=starting.stop,
     jobs=jobs.JOBS,
     periodics=jobs.PERIODICS,
-    subscriptions={SpaceRemoved: [service.on_space_removed]},
+    subscriptions={
+        SpaceRemoved: [service.on_space_removed],
+        KeyObjectsFollowed: [iocm.on_key_objects],
+    },
     permissions={
         "studies:read": "Find and read studies and their images",
         "studies:write": "Bring in studies, close them, put them into spaces",

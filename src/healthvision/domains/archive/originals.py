@@ -10,6 +10,7 @@ from healthvision.domains.archive.corrections_rejecting import READABLE
 from healthvision.domains.archive.errors import StudyNotFound, UploadNotFound
 from healthvision.domains.archive.opening import open_bytes
 from healthvision.domains.archive.reading import record_access, ref_of, visible_study
+from healthvision.domains.archive.sight import patient_of
 from healthvision.domains.archive.tables import Upload
 from healthvision.domains.archive.uploads import visible_upload
 from healthvision.domains.audit import service as audit
@@ -33,9 +34,18 @@ async def open_original(db: Database, actor: Actor, upload_id: UUID) -> Original
     """Record the access and return the original file of an upload; raises UploadNotFound."""
     async with db.reading() as session:
         row = await visible_upload(session, actor, upload_id)
+        study = UUID(str(row.studies[0])) if row.studies else None  # an original makes one study
+        patient = None if study is None else await patient_of(session, actor, study)
     stored = _stored(row)
     await audit.record_read(
-        db, actor, "archive.original_read", row.id, kind="upload", space_id=row.space_id
+        db,
+        actor,
+        "archive.original_read",
+        study or row.id,
+        kind="upload" if study is None else "study",
+        patient_id=patient,
+        space_id=row.space_id,
+        detail={"upload": str(row.id)},
     )
     stream = storage.read_whole(db, row.org_id, stored)
     return Original(stored.size, row.content_type, stored.sha256, stream)

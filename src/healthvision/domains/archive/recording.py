@@ -22,9 +22,10 @@ from healthvision.domains.archive.counting import (
     is_at_home,
     is_patient_of,
 )
-from healthvision.domains.archive.events import InstancesStored
+from healthvision.domains.archive.events import InstancesStored, KeyObjectsFollowed
 from healthvision.domains.archive.planning import Plan, Prepared, plan_batch
 from healthvision.domains.archive.rows import (
+    KEY_OBJECTS,
     add_word,
     instance_values,
     patient_of,
@@ -131,6 +132,7 @@ class _Transaction:
         self._policies = unit.memory.policies
         self._audit: list[dict[str, Any]] = []
         self._events: list[tuple[Actor, InstancesStored]] = []
+        self._notes: list[tuple[Actor, KeyObjectsFollowed]] = []
 
     def run(self) -> None:
         unit, org_id = self._unit, self._org_id
@@ -360,9 +362,22 @@ class _Transaction:
                 origin=request.origin.kind,
             )
             self._events.append((request.actor, event))
+            if request.origin.kind != OWN and KEY_OBJECTS in study["sop_classes"]:
+                self._follow_notes(part, study["id"])
+
+    def _follow_notes(self, part: _Part, study_id: UUID) -> None:
+        """Tell of a study with key object documents: one may reject what is in it now."""
+        answers = part.written.answers
+        came = [answers[item.index] for item in part.items if item.index in answers]
+        stored = [a for a in came if a.outcome != "duplicate" and a.sop_class_uid == KEY_OBJECTS]
+        for note in [a.instance_id for a in stored] or [None]:
+            event = KeyObjectsFollowed(self._org_id, study_id, part.request.space.id, note)
+            self._notes.append((part.request.actor, event))
 
     def _publish(self) -> None:
         """Publish what came in, when anybody listens: it is told for every single object."""
+        for sender, followed in self._notes:
+            publish_on(self._connection, self._resources, sender, followed)
         if not self._events:
             return
         listening = self._resources.get(EventRegistry).matching(InstancesStored.topic)

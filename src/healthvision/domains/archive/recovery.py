@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from healthvision.domains.archive import heads
-from healthvision.domains.archive.blobs import JOURNAL, blob_context, journal_key
+from healthvision.domains.archive.blobs import JOURNAL, blob_of, journal_key
 from healthvision.domains.archive.bulk_writer import Work
 from healthvision.domains.archive.holding import ELSEWHERE, hold_back, hold_bytes, read_file
 from healthvision.domains.archive.ingest import Receiver, receiver_of
@@ -36,7 +36,6 @@ from healthvision.domains.archive.unit import has_row
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
-from healthvision.domains.storage.ports import Blob
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.formats.dicom.header import InstanceHeader
 from healthvision.kernel.crypto import Damaged
@@ -207,17 +206,30 @@ def _remove(receiver: Receiver, owner: UUID, folder: Path) -> None:
 
 async def _pay(db: Database, receiver: Receiver) -> int:
     """Write the records of this process's own journal whose rows failed."""
-    owed, count = set(receiver.owed), 0
-    if not owed:
-        return 0
-    found: list[Record] = []
-    for path in segments(receiver.journal.folder):
-        if int(path.stem) in {p.segment for p in owed}:
-            found += await asyncio.to_thread(_records, path, 0)
-    mine = [record for record in found if record.place.position in owed]
-    count = await _replay_all(db, receiver, receiver.id, mine)
-    receiver.owed -= owed
-    receiver.journal.done(owed)
+    async with receiver.debts.paying:
+        owed = receiver.debts.owed()
+        if not owed:
+            return 0
+        first: dict[int, int] = {}  # segment -> the first place in it
+        for position in sorted(owed, reverse=True):
+            first[position.segment] = position.offset
+        found: list[Record] = []
+        for path in segments(receiver.journal.folder):
+            start = first.get(int(path.stem))
+            if start is not None:
+                found += await asyncio.to_thread(_records, path, start)
+        mine = [record for record in found if record.place.position in owed]
+        count = await _replay_all(db, receiver, receiver.id, mine)
+        receiver.journal.done(owed)
+        receiver.debts.paid(owed)
+        return count
+
+
+async def pay(db: Database) -> int:
+    """Write what this process owes; return how many objects. Raises as ``recover`` does."""
+    count = await _pay(db, receiver_of(db))
+    if count:
+        _log.info("rows that were owed are written", objects=count)
     return count
 
 
@@ -237,7 +249,9 @@ async def _replay(db: Database, receiver: Receiver, owed: Sequence[_Owed]) -> No
 async def _opened(db: Database, index: int, owed: _Owed, file: BinaryIO) -> Prepared | None:
     """Open a record into a file and read it; what cannot be opened or read is quarantined."""
     try:
-        async for piece in storage.open_blob(db, owed.head.actor.org_id, _blob(owed)):
+        org_id = owed.head.actor.org_id
+        blob = blob_of(owed.stored, org_id, owed.head.instance_id)
+        async for piece in storage.open_blob(db, org_id, blob):
             await asyncio.to_thread(file.write, piece)
     except Damaged:
         await _hold(db, owed, _each(owed.record.pieces()), DAMAGED)  # the bytes as they lie
@@ -289,19 +303,6 @@ def _prepared(index: int, owed: _Owed, scanned: Scanned, header: InstanceHeader)
 def _has_row(receiver: Receiver, head: heads.Head) -> bool:
     with receiver.database.reading() as connection:
         return has_row(connection, head.actor.org_id, head.instance_id)
-
-
-def _blob(owed: _Owed) -> Blob:
-    stored = owed.stored
-    return Blob(
-        store=stored.store,
-        key=stored.object_key,
-        key_id=stored.key_id,
-        offset=stored.offset,
-        length=stored.length,
-        context=blob_context(owed.head.actor.org_id, owed.head.instance_id),
-        sha256=stored.sha256,
-    )
 
 
 async def _write_again(

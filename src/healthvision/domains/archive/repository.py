@@ -42,6 +42,16 @@ async def find_study(session: Session, org_id: UUID, study_id: UUID) -> Study | 
     return (await session.scalars(query)).one_or_none()
 
 
+async def is_shown(session: Session, org_id: UUID, study_id: UUID) -> bool:
+    """Tell whether a study is live and in any space."""
+    query = (
+        select(Study.id)
+        .join(StudySpaceRow, StudySpaceRow.study_id == Study.id)
+        .where(Study.org_id == org_id, Study.id == study_id, Study.deleted_at.is_(None))
+    )
+    return (await session.execute(query.limit(1))).first() is not None
+
+
 async def study_in_space(
     session: Session, org_id: UUID, space_id: UUID, study_uid: str
 ) -> Study | None:

@@ -11,6 +11,7 @@ from healthvision.domains.patients.schemas import PatientSeen
 from healthvision.domains.patients.service import index_words
 from healthvision.formats.dicom.header import InstanceHeader
 
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"  # Key Object Selection Document Storage
 STUDY_TAGS = (
     "00080005",
     "00080020",

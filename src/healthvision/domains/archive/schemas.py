@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal
@@ -75,6 +76,17 @@ class Received:
     detail: str = ""
     field: str = ""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """An object whose bytes are durable; ``answer`` follows its rows.
+
+    ``safe``: the sender may be told that it is stored now. Else ``answer`` is to be waited for.
+    """
+
+    answer: "Future[Received]"
+    safe: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ from healthvision.domains.archive.rebuilding import Rebuilt, find_packs, rebuild
 from healthvision.domains.archive.receive import receive, spool
 from healthvision.domains.archive.recovery import recover
 from healthvision.domains.archive.removing import delete_instances
+from healthvision.domains.archive.repository import is_shown
 from healthvision.domains.archive.scrubbing import SCRUB_EVERY_S, integrity, scrub
 from healthvision.domains.archive.sealing import seal_quiet_series, seal_study
 from healthvision.domains.archive.search import (
@@ -86,6 +87,7 @@ from healthvision.domains.archive.search import (
     searchable,
 )
 from healthvision.domains.archive.search_items import entry
+from healthvision.domains.archive.sight import patient_of
 from healthvision.domains.archive.sweeping import (
     delete_retired,
     remove_spent_segments,
@@ -167,6 +169,7 @@ __all__ = [
     "give_up",
     "held_in",
     "integrity",
+    "is_shown",
     "limits",
     "list_instances",
     "list_quarantine",
@@ -187,6 +190,7 @@ __all__ = [
     "open_quarantined",
     "open_received",
     "patient_history",
+    "patient_of",
     "purge_deleted",
     "quarantine_file",
     "read_bytes",

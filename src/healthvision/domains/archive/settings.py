@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the archive."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from healthvision.kernel.settings import RoomSettings
@@ -68,4 +70,9 @@ class ArchiveSettings(RoomSettings, room="archive"):
     )
     scrub_after_s: int = Field(
         default=30 * 24 * 3600, ge=0, description="Each object is checked again after this time."
+    )
+    iocm: Literal["hold", "apply"] = Field(
+        default="hold",
+        description="What a rejection note (IHE IOCM) of a sender does: 'hold' asks a person, "
+        "'apply' takes what it names out of sight at once.",
     )

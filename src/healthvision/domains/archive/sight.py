@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import exists
+from sqlalchemy import exists, select
 from sqlalchemy.sql.elements import ColumnElement, SQLColumnExpression
 
 from healthvision.domains.archive.tables import Study, StudySpaceRow
@@ -38,6 +38,15 @@ class SpacesSight:
     def of_study(self, study_uid: SQLColumnExpression[str]) -> ColumnElement[bool]:
         """Return the condition that a study UID is of such a study."""
         return exists().where(Study.study_uid == study_uid, *self._readable())
+
+
+async def patient_of(session: Session, actor: Actor, study_id: UUID) -> UUID | None:
+    """Return whose a study is, for the log; None when the organisation has no such study.
+
+    Not for answers: whether the caller may see the study was asked before.
+    """
+    mine = (Study.org_id == actor.org_id, Study.id == study_id)
+    return await session.scalar(select(Study.patient_ref).where(*mine))
 
 
 class ArchiveSight:

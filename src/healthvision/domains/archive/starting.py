@@ -4,6 +4,7 @@
 from functools import partial
 
 from healthvision.domains.archive import ingest, recovery, sight, upkeep
+from healthvision.domains.archive.debts import Payer
 from healthvision.domains.archive.hearing import Hearing
 from healthvision.domains.archive.pack_reading import Documents
 from healthvision.domains.archive.replaying import Replays
@@ -24,6 +25,7 @@ async def start(db: Database, core: CoreSettings) -> None:
     db.resources.put(ReplayGuard, Replays())  # type: ignore[type-abstract]
     storage.guard_puts(db, partial(check_put, db))
     db.resources.put(Documents, Documents(ArchiveSettings().document_cache_bytes))
+    db.resources.put(Payer, Payer(recovery.pay))
     await recovery.recover_at_start(db)
 
 

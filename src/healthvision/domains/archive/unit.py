@@ -62,6 +62,16 @@ _KNOWN = Statement(
     )
     .order_by(INSTANCES.c.id)
 )
+_PLACES = Statement(
+    select(MEMBERS.c.space_id)
+    .join(STUDIES, STUDIES.c.id == MEMBERS.c.study_id)
+    .where(
+        STUDIES.c.org_id == _ORG,
+        STUDIES.c.study_uid == bindparam("uid"),
+        STUDIES.c.deleted_at.is_(None),
+        MEMBERS.c.org_id == _ORG,
+    )
+)
 _INSERT_INSTANCES = Statement(insert(INSTANCES), ready=("dicom_json",))
 _INSERT_MEMBERS = Statement(insert(MEMBERS))
 _UPDATES = {
@@ -310,6 +320,11 @@ def known_instances(
         rows = _KNOWN.rows(connection, {"org": org_id, "uids": part})
         found += map(Known._make, rows)
     return found
+
+
+def places_of(connection: Connection, org_id: UUID, study_uid: str) -> set[UUID]:
+    """Return the spaces of a live study; none when there is no such study."""
+    return {row[0] for row in _PLACES.rows(connection, {"org": org_id, "uid": study_uid})}
 
 
 def has_row(connection: Connection, org_id: UUID, instance_id: UUID) -> bool:

@@ -152,12 +152,11 @@ async def operation_log(
 async def viewers(
     request: Request, actor: Reader, session: SessionDep, wanted: Wanted
 ) -> list[Viewer]:
-    """Tell who saw a study (``study_id``) or a patient (``patient_id``)."""
+    """Tell who saw or exported a study (``study_id``) or a patient (``patient_id``)."""
     if wanted.subject is None and wanted.patient_id is None:
         raise AuditPeriodInvalid("study_id or patient_id is needed")
     await _viewed(request, actor, "viewers_read", wanted)
-    seen = wanted.model_copy(update={"category": wanted.category or "access"})
-    return await service.who_saw(session, actor, seen)
+    return await service.who_saw(session, actor, wanted)
 
 
 @audit_router.get("/security-events")

@@ -48,6 +48,7 @@ BusyKind = Literal["mass-export", "mass-access"]
 EXPORT_ROWS = 50_000
 SECURITY_ROWS = 500
 VERIFY_RECENT = 100_000
+SEEING: tuple[Category, ...] = ("access", "export")
 CSV_COLUMNS = (
     "id",
     "at",
@@ -165,8 +166,12 @@ async def export_csv(session: Session, actor: Actor, wanted: EventFilter) -> str
 
 
 async def who_saw(session: Session, actor: Actor, wanted: EventFilter) -> list[Viewer]:
-    """Return who accessed a study (``wanted.subject``) or patient, latest first."""
-    seen = wanted.model_copy(update={"outcome": "success"})
+    """Return who saw a study (``wanted.subject``) or patient, latest first.
+
+    Without a category both count: who looked at it here, and who took it away.
+    """
+    seen = wanted.model_copy(update={"outcome": "success", "category": None})
+    categories: tuple[Category, ...] = (wanted.category,) if wanted.category else SEEING
     return [
         Viewer(
             actor_kind=kind,
@@ -177,7 +182,7 @@ async def who_saw(session: Session, actor: Actor, wanted: EventFilter) -> list[V
             last=from_us(last),
         )
         for kind, actor_id, user_id, accesses, first, last in await repository.viewers(
-            session, actor.org_id, seen
+            session, actor.org_id, seen, categories
         )
     ]
 

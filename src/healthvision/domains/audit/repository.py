@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from healthvision.domains.audit.chain import GENESIS, SEALED_COLUMNS, UUID_COLUMNS, SignedHead
 from healthvision.domains.audit.merkle import HASH_BYTES, Frontier, Node
 from healthvision.domains.audit.rows import to_us
-from healthvision.domains.audit.schemas import EventFilter
+from healthvision.domains.audit.schemas import Category, EventFilter
 from healthvision.domains.audit.tables import AuditEvent, AuditHead, AuditNode, AuditState
 from healthvision.domains.audit.writer import TOTAL
 from healthvision.kernel.db import Session
@@ -259,13 +259,15 @@ def _acts(org_id: UUID, wanted: EventFilter) -> list[ColumnElement[bool]]:
     return [*conditions(org_id, wanted), ~closing]
 
 
-async def viewers(session: Session, org_id: UUID, wanted: EventFilter) -> Sequence[AnyRow]:
+async def viewers(
+    session: Session, org_id: UUID, wanted: EventFilter, categories: Sequence[Category]
+) -> Sequence[AnyRow]:
     """Return (kind, id, user, accesses, first, last) per account for matching events."""
     who = (AuditEvent.actor_kind, AuditEvent.actor_id, AuditEvent.user_id)
     at = AuditEvent.at_us
     statement = (
         select(*who, func.count(), func.min(at), func.max(at))
-        .where(*_acts(org_id, wanted))
+        .where(*_acts(org_id, wanted), AuditEvent.category.in_(categories))
         .group_by(*who)
         .order_by(func.max(at).desc())
     )

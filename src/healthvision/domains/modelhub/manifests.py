@@ -3,9 +3,12 @@
 
 from healthvision.clinical.result import EvidenceLevel, Text
 from healthvision.domains.modelhub.description import ModelDescription, RegressionOutput
-from healthvision.domains.modelhub.ports import EvidenceRecord, Manifest, Weights
+from healthvision.domains.modelhub.ports import EvidenceRecord, Manifest, Parameter, Weights
 
 LEVEL = EvidenceLevel.NONE  # whatever a model says of itself, nothing was measured here
+SERIES = Parameter(
+    name="series_uid", kind="text", title=Text(zh="只分析此序列", en="the series to analyse")
+)
 NOT_MEASURED = Text(
     zh="本模型由用户添加，未在此测量其准确性。",
     en="This model was brought by the user; its accuracy was not measured here.",
@@ -72,4 +75,5 @@ def manifest_of(description: ModelDescription) -> Manifest:
         weights=weights,
         licence=description.licence,
         budget=description.budget,
+        parameters=(SERIES,),
     )

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Application port: what a plugin is and what it is given."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -46,6 +47,51 @@ class Budget(Value):
     gpu: bool = False
 
 
+_READ: Mapping[str, Callable[[str], str | int | float]] = {
+    "integer": int,
+    "number": float,
+    "text": str,
+}
+
+
+class Parameter(Value):
+    """Something the caller of an analysis may state, and which values it can have."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    kind: Literal["integer", "number", "text"]
+    title: Text
+    choices: tuple[str, ...] = ()  # of a text; none: any text
+    low: float | None = None
+    high: float | None = None
+
+    def parse(self, text: str) -> str | int | float:
+        """Return a value from what was typed; ValueError with the values that are possible."""
+        try:
+            value: str | int | float = _READ[self.kind](text.strip())
+        except ValueError:
+            raise ValueError(self.possible) from None
+        if isinstance(value, str):
+            value = value.upper() if self.choices else value
+            wrong = bool(self.choices) and value not in self.choices
+        else:
+            low = -math.inf if self.low is None else self.low
+            high = math.inf if self.high is None else self.high
+            wrong = not (math.isfinite(value) and low <= value <= high)
+        if wrong:
+            raise ValueError(self.possible)
+        return value
+
+    @property
+    def possible(self) -> str:
+        """Say which values there are, e.g. 'PA or AP', 'a whole number from 0 to 130'."""
+        if self.choices:
+            return " or ".join(self.choices)
+        kind = {"integer": "a whole number", "number": "a number", "text": "a text"}[self.kind]
+        if self.low is None or self.high is None:
+            return kind
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+
 class Manifest(Value):
     """What an application is, before it runs; CLI, API, card and rules all read it."""
 
@@ -63,6 +109,7 @@ class Manifest(Value):
     weights: tuple[Weights, ...] = ()
     licence: str = "Apache-2.0"
     budget: Budget = Budget()
+    parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

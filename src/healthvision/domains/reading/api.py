@@ -89,9 +89,16 @@ async def list_result_verdicts(
     """Return all readers' verdicts on a result, with what was replaced or taken back."""
     found = await service.of_result(session, actor, path_uuid(result_id))
     await audit.record_read(
-        database_of(request), actor, "reading.verdicts_read", found.result_id, kind="result"
+        database_of(request),
+        actor,
+        "reading.verdicts_read",
+        found.study_id,  # who asks "who saw this study?" must find it
+        kind="study",
+        patient_id=found.patient_ref,
+        space_id=found.space_id,
+        detail={"result": str(found.said.result_id)},
     )
-    return found
+    return found.said
 
 
 @verdicts.get("", summary="Find verdicts")

@@ -28,3 +28,12 @@ async def name_of(session: Session, actor: Actor) -> str:
         return (await identity.get_user(session, actor, actor.user_id)).name
     except NoSuchAccount:
         return actor.id
+
+
+async def institution_of(session: Session, actor: Actor) -> str:
+    """Return the name of the actor's organisation, '' when it is not known."""
+    try:
+        ours = await identity.get_organisation(session, actor, actor.org_id)
+    except NoSuchAccount:
+        return ""
+    return ours.title or ours.name

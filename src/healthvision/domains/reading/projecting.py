@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeping the worklist: one function writes the row of a study from what is true now.
 
-Events tell only that something happened, in any order and more than once; so each handler calls
-``refresh``, which reads the present state of the lower rooms and of this one.
+Events tell only that something happened, in any order and more than once; so each handler reads the
+present state of the lower rooms and of this one (``look``, which keeps nobody from writing), then
+writes the row (``put``). ``refresh`` does both in one transaction, for acts of people.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -33,21 +35,60 @@ from healthvision.domains.reading.tables import WorklistRow
 from healthvision.kernel.clock import now
 from healthvision.kernel.db import Database, Session
 from healthvision.kernel.errors import Conflict
+from healthvision.kernel.events import InTwo, Stale
 from healthvision.kernel.security import Actor
 
 _MOST_TASKS = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read of a study: what its row has to say (None: it is gone), and its spaces.
+
+    ``revision``: of its row as it was, read before all else; None: it had no row.
+    """
+
+    revision: int | None
+    values: dict[str, Any] | None
+    spaces: tuple[UUID, ...]
+
+
 async def refresh(session: Session, org_id: UUID, study_id: UUID) -> None:
     """Write the row of a study as things are now; a study that is gone is marked so."""
-    system = Actor.system(org_id)
+    await worklist_rows.hold(session, study_id)
     row = await worklist_rows.find(session, org_id, study_id, lock=True)
+    await _write(session, org_id, study_id, row, await _seen(session, org_id, study_id, row))
+
+
+async def look(session: Session, org_id: UUID, study_id: UUID) -> Seen:
+    """Read how things are, without a lock; see ``put``."""
+    row = await worklist_rows.find(session, org_id, study_id)
+    return await _seen(session, org_id, study_id, row)
+
+
+async def put(session: Session, org_id: UUID, study_id: UUID, seen: Seen) -> None:
+    """Write the row of a study as it was seen.
+
+    Raises Stale when somebody wrote the row since. Whoever changes a study tells of it by an event
+    behind the change, whose delivery looks after it: so a row that nobody wrote since may be
+    written. Only of a study without a row a deletion leaves no trace; that is looked up.
+    """
+    await worklist_rows.hold(session, study_id)
+    row = await worklist_rows.find(session, org_id, study_id, lock=True)
+    if (None if row is None else row.revision) != seen.revision:
+        raise Stale
+    new = row is None and seen.values is not None
+    if new and not await archive.is_shown(session, org_id, study_id):
+        raise Stale
+    await _write(session, org_id, study_id, row, seen)
+
+
+async def _seen(session: Session, org_id: UUID, study_id: UUID, row: WorklistRow | None) -> Seen:
+    system, revision = Actor.system(org_id), None if row is None else row.revision
     try:
         study = await archive.get_study(session, system, study_id)
     except StudyNotFound:
-        if row is not None and not row.gone:
-            _changed(row, {"gone": True})
-        return
+        return Seen(revision, None, ())
     found = screening_of(
         await analysis.list_tasks(session, system, {"study_id": study_id}, limit=_MOST_TASKS),
         await analysis.results_of_study(session, system, study_id),
@@ -61,24 +102,30 @@ async def refresh(session: Session, org_id: UUID, study_id: UUID) -> None:
         "rank": ordering.rank_of(priority, done=done),
         "order_key": ordering.order_key_of(found.deadline_at, study.last_received_at),
     }
+    return Seen(revision, values, tuple(s.space_id for s in study.spaces))
+
+
+async def _write(
+    session: Session, org_id: UUID, study_id: UUID, row: WorklistRow | None, seen: Seen
+) -> None:
+    if seen.values is None:
+        if row is not None and not row.gone:
+            _changed(row, {"gone": True})
+        return
     if row is None:
-        await _add_row(session, org_id, study_id, values)
+        await _add_row(session, org_id, study_id, seen.values)
     else:
-        _changed(row, values)
+        _changed(row, seen.values)
     await session.flush()
-    await worklist_rows.set_spaces(session, study_id, [s.space_id for s in study.spaces])
+    await worklist_rows.set_spaces(session, study_id, seen.spaces)
 
 
 async def _add_row(session: Session, org_id: UUID, study_id: UUID, values: dict[str, Any]) -> None:
-    """Insert the row of a study; change the one that somebody else inserted meanwhile."""
+    """Insert the row of a study; raises Conflict when somebody else did."""
     row = WorklistRow(study_id=study_id, org_id=org_id, revision=0)
     _changed(row, values)
-    if await worklist_rows.insert(session, row):
-        return
-    there = await worklist_rows.find(session, org_id, study_id, lock=True)
-    if there is None:
+    if not await worklist_rows.insert(session, row):
         raise Conflict("the study was changed at the same moment; ask again")
-    _changed(there, values)
 
 
 def _changed(row: WorklistRow, values: dict[str, Any]) -> None:
@@ -150,24 +197,34 @@ async def _report_values(session: Session, org_id: UUID, study_id: UUID) -> dict
     }
 
 
-async def on_study_event(
-    session: Session, actor: Actor, event: StudyComplete | StudyMoved | StudyDeleted
-) -> None:
-    """Show a study that came, moved or went. Safe to run twice."""
-    await refresh(session, event.org_id, event.subject)
+_StudyEvent = StudyComplete | StudyMoved | StudyDeleted
+_AnalysisEvent = TaskCreated | TaskChanged | TaskFailed | ResultReady
 
 
-async def on_analysis_event(
-    session: Session,
-    actor: Actor,
-    event: TaskCreated | TaskChanged | TaskFailed | ResultReady,
-) -> None:
-    """Show what became of an analysis. Safe to run twice."""
-    await refresh(session, event.org_id, event.study_id)
+async def _look_at_study(session: Session, _actor: Actor, event: _StudyEvent) -> Seen:
+    return await look(session, event.org_id, event.subject)
+
+
+async def _put_study(session: Session, _actor: Actor, event: _StudyEvent, seen: Seen) -> None:
+    await put(session, event.org_id, event.subject, seen)
+
+
+async def _look_at_analysed(session: Session, _actor: Actor, event: _AnalysisEvent) -> Seen:
+    return await look(session, event.org_id, event.study_id)
+
+
+async def _put_analysed(session: Session, _actor: Actor, event: _AnalysisEvent, seen: Seen) -> None:
+    await put(session, event.org_id, event.study_id, seen)
+
+
+# Show a study that came, moved or went, and what became of an analysis. Safe to run twice.
+on_study_event = InTwo("on_study_event", _look_at_study, _put_study)
+on_analysis_event = InTwo("on_analysis_event", _look_at_analysed, _put_analysed)
 
 
 async def on_study_purged(session: Session, actor: Actor, event: StudyPurged) -> None:
     """Remove everything about a purged study. Safe to run twice."""
+    await worklist_rows.hold(session, event.subject)
     await report_rows.purge_study(session, event.org_id, event.subject)
     await verdict_rows.purge_study(session, event.org_id, event.subject)
     await worklist_rows.remove(session, event.org_id, event.subject)
@@ -209,10 +266,21 @@ async def _fill(db: Database, org_id: UUID) -> int:
         shown = {r.study_id for r in await worklist_rows.some(session, (), ids)}
     for study_id in ids:
         if study_id not in shown:
-            async with db.transaction() as session:
-                await refresh(session, org_id, study_id)
+            await _shown(db, org_id, study_id)
     async with db.transaction() as session:
         row = await worklist_rows.fill_of(session, org_id)
         row.cursor = studies.next
         row.done_at = now() if studies.next is None else None
     return len(ids)
+
+
+async def _shown(db: Database, org_id: UUID, study_id: UUID) -> None:
+    """Write the row of a study, reading outside of the writing transaction when possible."""
+    async with db.reading() as session:
+        seen = await look(session, org_id, study_id)
+    try:
+        async with db.transaction() as session:
+            await put(session, org_id, study_id, seen)
+    except Stale:
+        async with db.transaction() as session:
+            await refresh(session, org_id, study_id)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from healthvision.domains.archive import service as archive
 from healthvision.domains.audit import service as audit
 from healthvision.domains.reading import service
 from healthvision.domains.reading.errors import MatchNeeded
@@ -74,11 +75,11 @@ async def _seen(request: Request, actor: Actor, action: str, found: ReportRead) 
         database_of(request),
         actor,
         action,
-        found.id,
-        kind="report",
+        found.study_id,  # who asks "who saw this study?" must find it
+        kind="study",
         patient_id=found.patient_ref,
         space_id=found.space_id,
-        detail={"study": str(found.study_id)},
+        detail={"report": str(found.id)},
     )
 
 
@@ -225,11 +226,11 @@ async def export_report(
         database_of(request),
         actor,
         "reading.report_exported",
-        path_uuid(report_id),
-        kind="report",
+        found.study_id,
+        kind="study",
         patient_id=found.patient_ref,
         space_id=found.space_id,
-        detail={"file": found.filename, "bytes": len(found.data)},
+        detail={"report": report_id, "file": found.filename, "bytes": len(found.data)},
     )
     kind = "inline" if inline else "attachment"
     headers = {"Content-Disposition": f'{kind}; filename="{found.filename}"'}
@@ -255,8 +256,14 @@ async def get_report_prefill(
     language: Annotated[ReportLanguage, Query()] = "zh",
 ) -> ReportContent:
     """Return findings that doctors accepted or modified, with the guideline's advice."""
-    found = await service.prefilled(session, actor, path_uuid(study_id), language)
+    wanted = path_uuid(study_id)
+    found = await service.prefilled(session, actor, wanted, language)
     await audit.record_read(
-        database_of(request), actor, "reading.prefill_read", path_uuid(study_id), kind="study"
+        database_of(request),
+        actor,
+        "reading.prefill_read",
+        wanted,
+        kind="study",
+        patient_id=await archive.patient_of(session, actor, wanted),
     )
     return found

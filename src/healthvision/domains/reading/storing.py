@@ -3,13 +3,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.schemas import Incoming, InstanceRef, Origin, StudyDetail
 from healthvision.domains.reading import report_rows, reports
 from healthvision.domains.reading.errors import ReportNotStored, ReportVersionNotFound
+from healthvision.domains.reading.persons import institution_of
 from healthvision.domains.reading.report_schemas import ReportContent, ReportFormat
 from healthvision.domains.reading.tables import ReportRow, ReportVersion
 from healthvision.formats.dicom.header import InstanceHeader, read_header
@@ -159,7 +160,8 @@ async def _report(
 ) -> SignedReport:
     entries = await report_rows.versions(session, actor.org_id, row.id)
     study = await archive.get_study(session, actor, row.study_id)
-    return signed_report(row, study, entries, len(entries) if number is None else number)
+    report = signed_report(row, study, entries, len(entries) if number is None else number)
+    return replace(report, institution=await institution_of(session, actor))
 
 
 async def export(

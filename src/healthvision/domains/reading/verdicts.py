@@ -2,6 +2,7 @@
 """Verdicts: doctors accept, reject or modify what an application said; nothing is overwritten."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -191,17 +192,28 @@ def state_of(active: Sequence[VerdictRow], findings: Sequence[Finding]) -> Verif
     return _STATES[str(decisions.pop())] if len(decisions) == 1 else VerificationState.MODIFIED
 
 
-async def of_result(session: Session, actor: Actor, result_id: UUID) -> ResultVerdicts:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What doctors ``said`` of a result, and whose images it is about, for the log."""
+
+    said: ResultVerdicts
+    study_id: UUID
+    patient_ref: UUID
+    space_id: UUID
+
+
+async def of_result(session: Session, actor: Actor, result_id: UUID) -> Judged:
     """Return what doctors said of a result; raises ResultNotFound."""
     read = await analysis.get_result(session, actor, result_id)
     rows = await verdict_rows.of_result(session, actor.org_id, result_id)
     history = [verdict_read(row, actor) for row in rows]
-    return ResultVerdicts(
+    said = ResultVerdicts(
         result_id=result_id,
         verification=read.item.verification,
         active=[v for v in history if v.active],
         history=history,
     )
+    return Judged(said, read.item.study_id, read.item.patient_ref, read.item.space_id)
 
 
 async def search(session: Session, actor: Actor, query: VerdictQuery) -> Page[VerdictRead]:

@@ -50,6 +50,16 @@ async def find(
     return await session.scalar(statement)
 
 
+async def hold(session: Session, study_id: UUID) -> None:
+    """Keep all others from writing this study's row, be there one or not, till the end.
+
+    On SQLite a writing transaction does so by itself.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        key = int.from_bytes(study_id.bytes[8:], signed=True)  # its random half
+        await session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
 async def insert(session: Session, row: WorklistRow) -> bool:
     """Insert a row; False when the study has one (the key decides)."""
     try:

@@ -6,7 +6,7 @@ into the buffer they stay in, and sent straight from the buffers they lie in.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from healthvision.formats.dicom import dimse, ul
@@ -53,6 +53,10 @@ class Timers:
     total_s: float = 86400.0
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Association:
     """A negotiated association that belongs to one thread."""
 
@@ -70,6 +74,7 @@ class Association:
         self._head = bytearray(12)
         self._view = memoryview(self._head)
         self._message = 0
+        self.before_release: Callable[[], None] = _nothing  # run before a release is answered
 
     def next_id(self) -> int:
         """Return the number of our next request."""
@@ -163,6 +168,7 @@ class Association:
         self._read_head(got, 10)
         if kind == ul.ABORT:
             raise Aborted
+        self.before_release()
         self.wire.write([ul.pdu(ul.RELEASE_RP, bytes(4))])
         raise Released
 

@@ -83,7 +83,8 @@ def _range(interval: Interval, unit: str) -> str:
 def percent(value: float) -> str:
     """Return a probability as whole percent; one decimal near the ends so that 0 is never said."""
     share = 100 * value
-    return f"{share:.1f} %" if share < 1 or share > 99 else f"{share:.0f} %"
+    near = f"{share:.1f}" if share < 1 or share > 99 else f"{share:.0f}"
+    return f"{near.replace('100.0', '100')} %"
 
 
 def confidence_lines(confidence: Confidence, speech: Speech) -> Lines:

@@ -111,7 +111,10 @@ def build(
 
 
 def _head(view: ReportView, speech: Speech) -> Story:
-    story: Story = [
+    story: Story = []
+    if view.institution:
+        story.append(para(view.institution, 10.5, after=2, limit=200, bold=True))
+    story += [
         para(speech.label("report"), 8.5, color=look.GREY),
         para(view.title, 15, color=look.BRAND, after=5, limit=200, bold=True),
     ]
@@ -121,14 +124,10 @@ def _head(view: ReportView, speech: Speech) -> Story:
         lines = [para(speech.label("abstained"), 12, color=look.RED, bold=True)]
         lines += [para(line, 9.5, limit=900) for line in view.abstained]
         lines += [para(line, 8, color=look.GREY) for line in speech.lines("abstained-note")]
-        story += box(lines, failed=True)
-    for alert in view.alerts:
-        colour = look.RED if alert.failed else look.AMBER
-        lines = [para(alert.title, 8.5, color=colour, limit=200, bold=True)]
-        lines += [para(line, 8.5, limit=600) for line in alert.reason]
-        lines += [para(line, 8, color=look.GREY, limit=600) for line in alert.remedy]
-        story += box(lines, failed=alert.failed)
-    story += [*fact_table(view.facts), *heading(speech.label("summary"))]
+        story += [*box(lines, failed=True), *_alerts(view), *fact_table(view.facts)]
+    else:  # whose report it is comes first
+        story += [*fact_table(view.facts), Spacer(1, 6), *_alerts(view)]
+    story += heading(speech.label("summary"))
     story += [para(line, 9.5, after=2) for line in view.summary]
     for category in view.categories:
         text = f"{speech.label('exam-category')} · {category.name}: {category.value}"
@@ -139,6 +138,17 @@ def _head(view: ReportView, speech: Speech) -> Story:
     return [*story, Spacer(1, 4)]
 
 
+def _alerts(view: ReportView) -> Story:
+    story: Story = []
+    for alert in view.alerts:
+        colour = look.RED if alert.failed else look.AMBER
+        lines = [para(alert.title, 8.5, color=colour, limit=200, bold=True)]
+        lines += [para(line, 8.5, limit=600) for line in alert.reason]
+        lines += [para(line, 8, color=look.GREY, limit=600) for line in alert.remedy]
+        story += box(lines, failed=alert.failed)
+    return story
+
+
 def _study_measures(view: ReportView, speech: Speech) -> Story:
     if not view.measures:
         return []
@@ -147,7 +157,8 @@ def _study_measures(view: ReportView, speech: Speech) -> Story:
         for m in view.measures
     ]
     titles = [speech.lines(key) for key in ("measure", "value", "method")]
-    return [*heading(speech.label("study-measures")), grid(titles, rows, (70, 50, 60))]
+    note = [para(view.intervals, 7.5, color=look.GREY)] if view.intervals else []
+    return [*heading(speech.label("study-measures")), grid(titles, rows, (70, 50, 60)), *note]
 
 
 def _negatives(view: ReportView, speech: Speech) -> Story:

@@ -36,7 +36,8 @@ def findings_table(view: ReportView, speech: Speech) -> Story:
         for f in view.findings
     ]
     levels = dict.fromkeys(f.evidence_words for f in view.findings)
-    legend = para("; ".join(levels), 7.5, color=look.GREY)
+    notes = [*levels, view.intervals] if view.intervals else list(levels)
+    legend = para("; ".join(notes), 7.5, color=look.GREY)
     table = grid([("#",), *(speech.lines(key) for key in _COLUMNS)], rows, _WIDTHS)
     return [*story, table, legend]
 

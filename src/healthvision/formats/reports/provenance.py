@@ -31,7 +31,8 @@ def moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S %z").strip()
 
 
-def _date(value: str | None) -> str:
+def date_text(value: str | None) -> str:
+    """Return a DICOM date as people write it, '–' when there is none."""
     if value is None:
         return "–"
     if len(value) == 8 and value.isdigit():
@@ -50,7 +51,7 @@ def study_facts(result: Result, speech: Speech, patient_name: str | None) -> tup
         Fact(speech.label("sex"), speech.short(LABELS[sex]) if sex in ("M", "F", "O") else "–"),
         Fact(speech.label("age"), "–" if age is None else f"{age} {speech.label('years')}"),
         Fact(speech.label("accession"), result.accession_number or "–"),
-        Fact(speech.label("study-date"), _date(result.study_date)),
+        Fact(speech.label("study-date"), date_text(result.study_date)),
         Fact(speech.label("priority"), speech.label(result.priority.value)),
         Fact(speech.label("finished"), moment(result.timings.finished_at)),
         Fact(speech.label("application"), f"{result.application.id} {result.application.version}"),

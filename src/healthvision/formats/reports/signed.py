@@ -34,6 +34,7 @@ class SignedReport:
 
     ``number`` counts versions and addenda; ``version`` > 1: it supersedes the one before.
     ``modalities`` as in DICOM; dates as YYYYMMDD. Empty texts are left out when shown.
+    ``institution``: where it was signed.
     """
 
     report_id: str
@@ -64,6 +65,7 @@ class SignedReport:
     signed_at: datetime
     sha256: str
     addenda: tuple[Addendum, ...] = ()
+    institution: str = ""
 
 
 def _t(zh: str, en: str) -> Text:
@@ -128,7 +130,10 @@ def render_signed_pdf(report: SignedReport) -> bytes:
     """Return the report as PDF bytes, A4; equal input gives equal bytes."""
     look.characters()
     say = _Say(report.language)
-    story: list[Flowable] = [para(say("title"), 16, color=look.BRAND, after=5, bold=True)]
+    story: list[Flowable] = []
+    if report.institution:
+        story.append(para(report.institution, 11.5, after=3, limit=200, bold=True))
+    story.append(para(say("title"), 16, color=look.BRAND, after=5, bold=True))
     if report.version > 1:
         text = f"{say('version')} {report.version} · {say('amended')}"
         story += box([para(text, 9, color=look.AMBER)], failed=False)

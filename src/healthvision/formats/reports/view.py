@@ -16,8 +16,14 @@ from healthvision.formats.reports.details import (
     risk_view,
     where_lines,
 )
-from healthvision.formats.reports.provenance import Fact, provenance, study_facts
-from healthvision.formats.reports.words import GUIDELINES, Speech, category_words, meaning_words
+from healthvision.formats.reports.provenance import Fact, date_text, provenance, study_facts
+from healthvision.formats.reports.words import (
+    GUIDELINES,
+    LABELS,
+    Speech,
+    category_words,
+    meaning_words,
+)
 
 Lines = tuple[str, ...]
 
@@ -87,8 +93,12 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """The whole report, section by section, in reading order."""
+    """The whole report, section by section, in reading order.
 
+    ``intervals``: says what the intervals of measurements cover, '' when there are none.
+    """
+
+    institution: str
     title: str
     banner: str
     verified: bool
@@ -100,6 +110,7 @@ class ReportView:
     summary: Lines
     categories: tuple[CategoryView, ...]
     findings: tuple[FindingView, ...]
+    intervals: str
     measures: tuple[MeasureView, ...]
     negatives: tuple[NegativeView, ...]
     images: tuple[ImageView, ...]
@@ -114,6 +125,7 @@ def build_view(
     """Return what a report about ``result`` shows; images are captioned by their findings."""
     state = result.verification
     return ReportView(
+        institution=result.institution or "",
         title=speech.short(result.application.title),
         banner=_both(state.value),
         verified=state.value != "ai-unverified",
@@ -127,6 +139,7 @@ def build_view(
         findings=tuple(
             _finding(finding, number, speech) for number, finding in enumerate(result.findings, 1)
         ),
+        intervals=_intervals(result, speech),
         measures=tuple(_measure(m, speech) for m in result.measurements),
         negatives=tuple(
             NegativeView(
@@ -151,13 +164,24 @@ def _both(key: str) -> str:
 
 
 def _running(result: Result) -> str:
-    parts = (result.patient.patient_id, result.accession_number, result.study_date)
+    date = date_text(result.study_date) if result.study_date else None
+    parts = (result.patient.patient_id, result.accession_number, date)
     return "  ·  ".join(part for part in parts if part)
+
+
+def _intervals(result: Result, speech: Speech) -> str:
+    measured = [*result.measurements, *(m for f in result.findings for m in f.measurements)]
+    covers = sorted({m.interval.coverage for m in measured if m.interval is not None})
+    if not covers:
+        return ""
+    return f"{speech.label('intervals')}: {', '.join(f'{100 * c:g} %' for c in covers)}"
 
 
 def _gate_value(gate: Gate) -> str:
     """Return the value in brackets, unless the reason names a number (with its unit) already."""
     if gate.value is None or any(c.isdigit() for c in gate.reason.en):
+        return ""
+    if isinstance(gate.value, str) and gate.value in gate.reason.en:
         return ""
     return f" ({gate.value:.3g})" if isinstance(gate.value, float) else f" ({gate.value})"
 
@@ -167,7 +191,7 @@ def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
     found = [
         AlertView(
             failed=outcome is GateOutcome.FAILED,
-            title=speech.label(f"gates-{outcome.value}") + f" · {gate.id}",
+            title=f"{speech.label(_alert_key(result, outcome))} · {gate.id}",
             reason=_with_value(speech.long(gate.reason), gate),
             remedy=() if gate.remedy is None else speech.titled("remedy", speech.long(gate.remedy)),
         )
@@ -176,6 +200,13 @@ def _alerts(result: Result, speech: Speech) -> tuple[AlertView, ...]:
         if gate.outcome is outcome
     ]
     return tuple(found)
+
+
+def _alert_key(result: Result, outcome: GateOutcome) -> str:
+    """A failed gate ends the whole analysis, or else one part of it."""
+    if outcome is GateOutcome.FAILED and result.abstained_reason is None:
+        return "gates-part"
+    return f"gates-{outcome.value}"
 
 
 def _with_value(lines: Lines, gate: Gate) -> Lines:
@@ -196,11 +227,7 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         tracking_id=finding.tracking_id,
         title=speech.short(finding.label),
         where=where_lines(finding.location, speech),
-        size=tuple(
-            f"{measure_text(m)} {speech.short(m.label)}"
-            for m in finding.measurements
-            if m.unit in ("mm", "cm", "mm3", "mL") and "axis" not in m.label.en.casefold()
-        ),
+        size=_sizes(finding, speech),
         kinds=tuple(
             f"{speech.short(meaning_words(a.meaning))}: {speech.short(meaning_words(b.meaning))}"
             for a, b in finding.attributes
@@ -225,6 +252,17 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
     )
 
 
+def _sizes(finding: ResultFinding, speech: Speech) -> Lines:
+    """Return the sizes; of a finding that has none, what was measured with an interval."""
+    sizes = [
+        m
+        for m in finding.measurements
+        if m.unit in ("mm", "cm", "mm3", "mL") and "axis" not in m.label.en.casefold()
+    ]
+    shown = sizes or [m for m in finding.measurements if m.interval is not None]
+    return tuple(f"{measure_text(m)} {speech.short(m.label)}" for m in shown)
+
+
 def _caption(result: Result, name: str, speech: Speech) -> str:
     plain = name.removesuffix(".png")
     shown = [
@@ -232,7 +270,7 @@ def _caption(result: Result, name: str, speech: Speech) -> str:
         for number, finding in enumerate(result.findings, 1)
         if _shows(finding.explanation.overlay, plain)
     ]
-    return "; ".join(shown) or plain
+    return "; ".join(shown) or speech.short(LABELS["overview"])
 
 
 def _title(finding: ResultFinding) -> Text:

@@ -51,6 +51,9 @@ LABELS: dict[str, Text] = {
     ),
     "gates-failed": _t("质量门未通过", "Quality gate failed"),
     "gates-warning": _t("质量警告", "Quality warning"),
+    "gates-part": _t(
+        "质量门未通过，此部分不作答", "Quality gate failed, this part is not answered"
+    ),
     "remedy": _t("处理办法", "What to do"),
     "measured": _t("实测值", "value"),
     "summary": _t("摘要", "Summary"),
@@ -64,6 +67,7 @@ LABELS: dict[str, Text] = {
     "evidence": _t("证据等级", "Evidence"),
     "none": _t("无", "none"),
     "interval": _t("置信区间", "CI"),
+    "intervals": _t("测量值的区间", "Intervals of measurements"),
     "study-measures": _t("整体测量", "Measurements of the study"),
     "measure": _t("项目", "Item"),
     "value": _t("数值（区间）", "Value (interval)"),
@@ -72,6 +76,7 @@ LABELS: dict[str, Text] = {
     "limit": _t("检出限", "Detection limit"),
     "key-images": _t("关键影像", "Key images"),
     "image": _t("影像", "Image"),
+    "overview": _t("概览", "overview"),
     "details": _t("逐项说明", "Details of each finding"),
     "finding": _t("所见", "Finding"),
     "why": _t("判断依据", "Explanation"),

@@ -158,22 +158,28 @@ def _talk(desk: Desk, connection: Connection, peer: Peer, request: AssociateRequ
     )
     timers = desk.settings.timers()
     association = Association(connection.wire, agreed.contexts, request.max_pdu, timers)
+    storing = Storing(desk, peer)
+    association.before_release = storing.settle
     connection.wire.write([ul.encode_accept(answer, request.called, request.calling)])
     try:
-        _messages(desk, peer, association)
+        _messages(desk, peer, association, storing)
     except Released:
         return "released"
     except Aborted:
         return "aborted"
+    finally:
+        storing.settle()
 
 
-def _messages(desk: Desk, peer: Peer, association: Association) -> NoReturn:
+def _messages(desk: Desk, peer: Peer, association: Association, storing: Storing) -> NoReturn:
     """Answer messages until the association ends (Released, Aborted, or an error)."""
-    handlers = _handlers(desk, peer)
+    handlers = _handlers(desk, peer, storing)
     while True:
         context, command = association.next_command()
         name = _NAMES.get(command.kind, "other")
         handler = handlers.get((command.kind, _service(desk, context)), _refuse)
+        if command.kind != dimse.C_STORE_RQ:
+            storing.settle()  # a peer finds what it sent
         status = handler(association, context, command)
         OPERATIONS.labels(name, f"{status:04x}").inc()
 
@@ -188,8 +194,8 @@ def _service(desk: Desk, context: Context) -> str:
     )
 
 
-def _handlers(desk: Desk, peer: Peer) -> dict[tuple[int, str], Handler]:
-    storing, finding, retrieving = Storing(desk, peer), Finding(desk, peer), Retrieving(desk, peer)
+def _handlers(desk: Desk, peer: Peer, storing: Storing) -> dict[tuple[int, str], Handler]:
+    finding, retrieving = Finding(desk, peer), Retrieving(desk, peer)
     worklist, performing = Worklisting(desk, peer), Performing(desk, peer)
     committing = Committing(desk, peer)
     return {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from healthvision.domains.archive import service as archive
-from healthvision.domains.archive.schemas import Incoming, InstanceRef, Origin, Received
+from healthvision.domains.archive.schemas import Incoming, InstanceRef, Origin, Promised, Received
 from healthvision.domains.spaces.aes import Admitted
 from healthvision.domains.spaces.schemas import Operation, SpaceRead
 from healthvision.interfaces.dimse.settings import DimseSettings
@@ -43,7 +43,7 @@ class Desk:
         self.db = db
         self.settings = settings
         self._loop = asyncio.get_running_loop()
-        self._keep = archive.receiver_of(db).keep
+        self._receiver = archive.receiver_of(db)
         self._children: ChildProcesses | None = None
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +57,16 @@ class Desk:
     def keep(self, peer: Peer, incoming: Incoming) -> Received:
         """Put an object into the archive; returns when it is safe and visible."""
         origin = Origin("dimse", peer.calling)
-        return self._keep(peer.admitted.actor, peer.space, origin, incoming)
+        return self._receiver.keep(peer.admitted.actor, peer.space, origin, incoming)
+
+    def promise(self, peer: Peer, incoming: Incoming, seen: set[str]) -> Promised:
+        """Put an object into the archive; returns when its bytes are safe. ``seen``: see there."""
+        origin = Origin("dimse", peer.calling)
+        return self._receiver.promise(peer.admitted.actor, peer.space, origin, incoming, seen)
+
+    def hurry(self, answer: "Future[Received]") -> None:
+        """Have the rows of a promised object written now."""
+        self._receiver.hurry(answer)
 
     def open_many(self, refs: list[InstanceRef]) -> AsyncIterator[tuple[int, bytes]]:
         """Return the bytes of instances as (position, piece); to be used on the loop."""

@@ -54,6 +54,15 @@ class DimseSettings(RoomSettings, room="dimse"):
     )
     total_s: float = Field(default=86400.0, gt=0, description="Longest life of an association.")
     connect_s: float = Field(default=10.0, gt=0, description="Time to reach a C-MOVE destination.")
+    unwritten_objects: int = Field(
+        default=64,
+        ge=0,
+        description="Most objects of an association that are acknowledged (their bytes are on "
+        "disk) before they can be found; 0: each can be found when it is acknowledged.",
+    )
+    unwritten_bytes: int = Field(
+        default=64_000_000, ge=0, description="Most bytes of them; a larger object goes alone."
+    )
     private_classes: list[str] = Field(
         default_factory=list,
         description="Private storage SOP classes that are taken, too (UIDs, as a JSON list).",

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C-STORE: an object into the archive (PS3.4 annex B)."""
+"""C-STORE: an object into the archive (PS3.4 annex B).
+
+The answer goes out when the bytes are durable and all was judged that can be without the
+database's write lock; rows, audit and events follow (ADR 10, ``unwritten``).
+"""
 
 from healthvision.domains.archive import service as archive
-from healthvision.domains.archive.schemas import Incoming
+from healthvision.domains.archive.schemas import Incoming, Received
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.formats.dicom import dimse
 from healthvision.formats.dicom.association import Association, Context
@@ -12,6 +16,7 @@ from healthvision.formats.dicom.file_head import file_head, identity_of
 from healthvision.formats.dicom.part10 import is_uid
 from healthvision.interfaces.dimse.desk import Desk, Peer
 from healthvision.interfaces.dimse.statuses import comment_of, status_of
+from healthvision.interfaces.dimse.unwritten import Unwritten
 from healthvision.kernel.errors import Problem
 
 INVALID_INSTANCE = 0x0117
@@ -25,8 +30,13 @@ class Storing:
         limits = ArchiveSettings.current()
         self._desk = desk
         self._peer = peer
+        self._unwritten = Unwritten(desk)
         self._most = limits.max_image_bytes
         self._body = Body(limits.memory_bytes, self._most, lambda: archive.spool(desk.db))
+
+    def settle(self) -> None:
+        """Wait until the rows of all that was acknowledged are committed, or owed."""
+        self._unwritten.settle()
 
     def handle(self, association: Association, context: Context, command: Command) -> int:
         """Take one object and answer; returns the status."""
@@ -70,7 +80,20 @@ class Storing:
         named = (command.affected_class, command.affected_instance)
         if identity is not None and identity != named:
             return dimse.DATASET_MISMATCH, "the data set is another object"
-        received = self._desk.keep(self._peer, Incoming(self._body.whole()))
-        if received.outcome == "quarantined":
+        received = self._received()
+        if received is not None and received.outcome == "quarantined":
             return dimse.CANNOT_UNDERSTAND, f"quarantined: {received.reason}"[:64]
         return dimse.SUCCESS, ""
+
+    def _received(self) -> Received | None:
+        """Put the object into the archive; None: it is safe, and its rows follow."""
+        whole = self._body.whole()
+        if not self._unwritten.allowed:
+            return self._desk.keep(self._peer, Incoming(whole))
+        size = len(whole) if isinstance(whole, bytes) else whole.seek(0, 2)
+        self._unwritten.make_room(size)
+        promised = self._desk.promise(self._peer, Incoming(whole), self._unwritten.seen)
+        if not promised.safe:
+            return promised.answer.result()
+        self._unwritten.add(promised.answer, size)
+        return None

@@ -7,6 +7,7 @@ from math import dist
 import numpy as np
 import pytest
 
+from healthvision.clinical.chest.intervals import COVERAGE
 from healthvision.clinical.phantoms import ChestConfig, ChestPhantom, phantom
 from healthvision.clinical.phantoms.chest import SMALL
 from healthvision.clinical.result import Finding, GateOutcome, Text
@@ -19,7 +20,7 @@ from healthvision.clinical.study import (
 )
 from healthvision.clinical.volume import Volume
 from healthvision.domains.modelhub.ports import Context, StudyInput
-from healthvision.plugins.applications.lung_ct import APPLICATION
+from healthvision.plugins.applications.lung_ct import APPLICATION, application, words
 
 TWO = replace(
     SMALL,
@@ -111,6 +112,32 @@ class TestRun:
         assert finding is not None
         assert finding.categories[0].value == "4A"
         assert finding.categories[0].trace
+
+    def test_true_sizes_lie_in_their_intervals_which_name_their_source(
+        self, chest: ChestPhantom, result: ApplicationOutput
+    ) -> None:
+        for truth in chest.nodules:
+            found = nearest(result, truth.centre)
+            assert found is not None
+            sizes = {m.label.en: m for m in found.measurements}
+            for name, true in (
+                ("Mean diameter", truth.mean_diameter_mm),
+                ("Volume", truth.volume_mm3),
+            ):
+                interval = sizes[name].interval
+                assert interval is not None and interval.coverage == COVERAGE
+                assert interval.low <= true <= interval.high
+                assert "nodules of phantoms" in sizes[name].method
+
+    def test_the_summary_counts_what_the_table_lists(
+        self, chest: ChestPhantom, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(application, "EMPHYSEMA_FROM", 0.0)  # emphysema is a finding, too
+        out = analyse(study(chest.volume))
+        assert [f.code for f in out.findings].count(words.EMPHYSEMA) == 1
+        assert f"AI findings: {len(out.findings)}." in out.summary.en
+        assert f"AI所见{len(out.findings)}项" in out.summary.zh
+        assert "No nodule" not in out.summary.en
 
     def test_the_segmentation_names_each_nodule_at_its_place(
         self, chest: ChestPhantom, result: ApplicationOutput
@@ -213,6 +240,8 @@ class TestRun:
         assert place is not None
         assert dist(place, given.masses[0].centre) < 17
         assert "chest wall" in mass.explanation.text.en
+        interval = mass.measurements[0].interval
+        assert interval is not None and interval.coverage == 0.9  # 5th and 95th percentile
         assert mass.categories == ()
         assert mass.risks == ()
         assert out.categories == ()
@@ -328,3 +357,15 @@ class TestManifest:
         assert metrics["lung-dice"] >= 0.98
         assert metrics["sensitivity-4mm-2fp"] >= 0.70
         assert metrics["lung-volume-error"] <= 0.03
+
+    def test_the_intervals_of_sizes_hold_on_other_phantoms_what_they_promise(self) -> None:
+        record = APPLICATION.manifest
+        held = {e.metric: e for e in record.evidence if e.metric.endswith("interval-coverage")}
+        assert set(held) == {"diameter-interval-coverage", "volume-interval-coverage"}
+        for figure in held.values():
+            assert figure.n >= 100
+            assert figure.high is not None and figure.high >= COVERAGE  # 0.95 is not ruled out
+            assert figure.value >= COVERAGE - 0.03
+        said = " ".join(text.en for text in record.limitations)
+        assert f"{held['diameter-interval-coverage'].value:.1%} of the diameters" in said
+        assert "95% intervals" in said

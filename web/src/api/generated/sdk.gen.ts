@@ -626,7 +626,7 @@ export const verify = <ThrowOnError extends boolean = false>(options?: Options<V
 /**
  * Viewers
  *
- * Tell who saw a study (``study_id``) or a patient (``patient_id``).
+ * Tell who saw or exported a study (``study_id``) or a patient (``patient_id``).
  */
 export const viewers = <ThrowOnError extends boolean = false>(options?: Options<ViewersData, ThrowOnError>): RequestResult<ViewersResponses, ViewersErrors, ThrowOnError> => (options?.client ?? client).get<ViewersResponses, ViewersErrors, ThrowOnError>({ url: '/v1/audit/viewers', ...options });
 

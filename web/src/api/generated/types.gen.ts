@@ -1214,7 +1214,7 @@ export type CorrectionRead = {
     /**
      * Kind
      */
-    kind: 'patient_merge' | 'patient_edit' | 'study_move' | 'study_split' | 'study_edit' | 'series_edit' | 'reject';
+    kind: 'patient_merge' | 'patient_edit' | 'study_move' | 'study_split' | 'study_edit' | 'series_edit' | 'reject' | 'reject_asked';
     /**
      * Made By
      *
@@ -4864,6 +4864,10 @@ export type Result = {
      */
     inputs: Array<InputDigest>;
     /**
+     * Institution
+     */
+    institution?: string | null;
+    /**
      * Limitations
      */
     limitations?: Array<Text>;
@@ -6176,7 +6180,9 @@ export type StudyRead = {
 /**
  * StudyReject
  *
- * Objects that must not be used (IHE IOCM): a whole study, some series, or some instances.
+ * Objects that must not be used (IHE IOCM): a whole study, or some series and instances of it.
+ *
+ * Or what a rejection note names that is stored in the study.
  */
 export type StudyReject = {
     /**
@@ -6189,6 +6195,12 @@ export type StudyReject = {
      * Empty: not by object.
      */
     instances?: Array<string>;
+    /**
+     * Note
+     *
+     * Instance id of a rejection note of the study; no series and instances then.
+     */
+    note?: string | null;
     /**
      * Reason
      *

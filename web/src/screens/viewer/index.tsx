@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The viewer's screen: which study, which finding, which priors; the viewer itself is src/viewer.
 import { useQuery } from '@tanstack/react-query'
-import { Spin } from 'antd'
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useParams, useSearchParams } from 'react-router'
@@ -11,6 +10,7 @@ import { Trouble } from '../../app/errors'
 import { useSession } from '../../app/session'
 import { jumpTo, startEngine, Viewer, type StudyToOpen, type Target } from '../../viewer'
 import { WebTrouble } from '../../viewer/dicom/web'
+import { ViewerFrame } from '../../viewer/first/frame'
 import { ReadingPanel } from '../reading/panel'
 import { Priors } from './priors'
 import { studyOptions } from './study'
@@ -83,7 +83,7 @@ export default function Screen() {
     [study, space],
   )
   if (found.isError) return <div className="hv-page"><Trouble error={found.error} retry={() => void found.refetch()} /></div>
-  if (found.isPending) return <div className="hv-page"><Spin /></div>
+  if (found.isPending) return <ViewerFrame />
   if (!study || !opened) {
     const gone = { type: 'urn:healthvision:problem:not-found', title: '', detail: '', status: 404 }
     return <div className="hv-page"><Trouble error={gone} /></div>

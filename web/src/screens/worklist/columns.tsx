@@ -32,7 +32,7 @@ function Patient({ row, chinese, t }: { row: WorklistItem; chinese: boolean; t: 
 function Study({ row, t }: { row: WorklistItem; t: TFunction<'worklist'> }) {
   return (
     <div className="hv-two">
-      <Link to={`/viewer/${row.study_id}`} className="hv-open" title={row.description}>
+      <Link to={`/viewer/${row.study_id}`} state={{ studyUid: row.study_uid }} className="hv-open" title={row.description}>
         {row.description || row.body_parts.join(', ') || t('undescribed')}
       </Link>
       <span className="hv-dim hv-num">

@@ -109,7 +109,7 @@ export default function Worklist() {
             : undefined
         }
         rowClassName={(row) => `hv-row-${row.priority}`}
-        onRow={(row) => ({ onDoubleClick: () => void go(`/viewer/${row.study_id}`) })}
+        onRow={(row) => ({ onDoubleClick: () => void go(`/viewer/${row.study_id}`, { state: { studyUid: row.study_uid } }) })}
         locale={{ emptyText: list.error ? <span /> : <Nothing /> }}
       />
       </div>

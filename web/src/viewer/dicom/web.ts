@@ -64,15 +64,23 @@ function keep(url: string): Promise<Dataset[]> {
   return answer
 }
 
-/** Ask for what the first picture needs, before the viewer's code is there. */
-export async function askAhead(place: Place): Promise<void> {
+export interface FirstSeries {
+  item: SeriesItem
+  images: ViewImage[]
+}
+
+/** Ask for what the first picture needs, before the viewer's code is there; undefined: it cannot be had. */
+export async function askAhead(place: Place): Promise<FirstSeries | undefined> {
   ahead.clear()
   try {
     const [found, maps] = await Promise.all([keep(seriesUrl(place)), keep(mapsUrl(place)).catch(() => [])])
-    const first = firstSeries(seriesOf(place, found, mapUids(maps)))
-    if (first) await keep(`${seriesRoot(place, first.uid)}/metadata`)
+    const item = firstSeries(seriesOf(place, found, mapUids(maps)))
+    if (!item) return undefined
+    const root = seriesRoot(place, item.uid)
+    return { item, images: imagesOf(await keep(`${root}/metadata`), root) }
   } catch {
     ahead.clear() // the viewer asks for itself, and tells
+    return undefined
   }
 }
 

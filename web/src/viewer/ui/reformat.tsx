@@ -4,6 +4,7 @@ import { Enums, getRenderingCapabilities, setVolumesForViewports, type Types, ty
 import { useEffect, useRef, useState, type RefObject } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ENGINE, isRunning, theEngine } from '../engine'
+import { dropFirst } from '../first/state'
 import { volumeId, volumeOf } from '../loading'
 import { showSegmentations } from '../overlays/show'
 import { rangeOf } from '../presets'
@@ -98,6 +99,7 @@ export function Reformats({ layout }: { layout: 'mpr' | 'mip' | '3d' }) {
   const [ready, setReady] = useState('')
   const plans = PLANS[layout]
 
+  useEffect(dropFirst, [])
   useEffect(() => {
     const divs = [first, second, third]
     const group = groupOf(layout === '3d' ? SPACE : REFORMATS)

@@ -3,6 +3,8 @@
 import { Enums, eventTarget, type StackViewport } from '@cornerstonejs/core'
 import { useEffect, useRef, useState } from 'react'
 import { ENGINE, isRunning, theEngine } from '../engine'
+import { FirstPicture } from '../first/picture'
+import { dropFirst, useFirst } from '../first/state'
 import { mendGreys } from '../greys'
 import { linkFrom } from '../linking'
 import { broken, imagesOfSeries, prefetch, reason } from '../loading'
@@ -17,8 +19,9 @@ interface LoadError {
   detail: { imageId?: string; error?: unknown }
 }
 
-/** When the first picture was drawn, for whoever measures. */
+/** The picture that stood for the first image has done its part; the mark is for whoever measures. */
 function noteFirst(): void {
+  dropFirst()
   performance.mark('hv-drawn')
   if (performance.getEntriesByName('hv-open').length > 0) performance.measure('hv-first-image', 'hv-open')
 }
@@ -43,12 +46,24 @@ async function fill(port: StackViewport, key: string, start: number): Promise<st
   return undefined
 }
 
+/** Whether the picture of the first image stands in a tile: only while just that image is on its way there. */
+function useStandIn(slot: number): boolean {
+  const picture = useFirst((s) => s.picture)
+  return useViewer(({ slots, studies, target }) => {
+    const here = slots[slot]
+    if (slot !== 0 || !picture || !here || target) return false
+    if (here.series !== undefined) return here.series === picture.seriesKey && here.start === 0
+    return studies.length === 0 || studies[0]?.place.studyUid === picture.studyUid
+  })
+}
+
 export function StackTile({ slot }: { slot: number }) {
   const id = stackId(slot)
   const { series, start } = useViewer((s) => s.slots[slot]) ?? { series: undefined, start: 0 }
   const active = useViewer((s) => s.active === slot)
   const several = useViewer((s) => s.layout !== '1x1')
   const element = useRef<HTMLDivElement>(null)
+  const standIn = useStandIn(slot)
   const [ready, setReady] = useState('')
   const [problem, setProblem] = useState<{ series: string; why: string | undefined }>()
 
@@ -78,6 +93,7 @@ export function StackTile({ slot }: { slot: number }) {
     let here = true
     const tell = (why: string | undefined) => {
       setProblem({ series, why })
+      if (why) dropFirst()
     }
     const failed = (event: Event) => {
       const { imageId, error } = (event as unknown as LoadError).detail
@@ -115,6 +131,7 @@ export function StackTile({ slot }: { slot: number }) {
       ready={ready === series && ready !== ''}
       element={element}
       active={several && active}
+      first={standIn && <FirstPicture />}
       trouble={problem?.series === series ? problem?.why : undefined}
       onPick={() => {
         view.set({ active: slot })

@@ -95,6 +95,7 @@ interface Props {
   element: React.RefObject<HTMLDivElement | null>
   onPick?: () => void
   onDropSeries?: (key: string) => void
+  first?: ReactNode // stands until the image is drawn
   children?: ReactNode
 }
 
@@ -131,8 +132,9 @@ export function Tile(props: Props) {
           event.preventDefault()
         }}
       />
-      {!seriesKey && <p className="hv-tile-word">{t('tile.empty')}</p>}
-      {seriesKey && !seen && !trouble && <p className="hv-tile-word" role="status">{t('tile.loading')}</p>}
+      {props.first}
+      {!seriesKey && !props.first && <p className="hv-tile-word">{t('tile.empty')}</p>}
+      {seriesKey && !props.first && !seen && !trouble && <p className="hv-tile-word" role="status">{t('tile.loading')}</p>}
       {trouble && (
         <div className="hv-tile-trouble" role="alert">
           <strong>{t('tile.cannot')}</strong>

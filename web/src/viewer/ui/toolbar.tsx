@@ -2,6 +2,7 @@
 // The row of tools over the pictures.
 import { useTranslation } from 'react-i18next'
 import { act } from '../actions'
+import { TOOL_GROUPS } from '../first/groups'
 import { usePrefs, type Action } from '../prefs'
 import { presetsFor } from '../presets'
 import { findSeries, useViewer, view } from '../store'
@@ -9,14 +10,6 @@ import { choosePreset } from '../viewports'
 import { applySlab } from './reformat'
 import { Icon } from './icons'
 
-const GROUPS: Action[][] = [
-  ['window', 'scroll', 'pan', 'zoom', 'crosshairs'],
-  ['length', 'bidirectional', 'angle', 'ellipse', 'rectangle', 'probe', 'arrow', 'erase'],
-  ['invert', 'flipHorizontal', 'flipVertical', 'rotate', 'reset'],
-  ['undo', 'redo', 'save'],
-  ['overlays', 'texts', 'link'],
-  ['layout1', 'layout2', 'layout4', 'mpr', 'mip', 'space'],
-]
 const LAYOUT_OF: Partial<Record<Action, string>> = { layout1: '1x1', layout2: '1x2', layout4: '2x2', mpr: 'mpr', mip: 'mip', space: '3d' }
 
 function usePressed(action: Action): boolean | undefined {
@@ -29,7 +22,7 @@ function usePressed(action: Action): boolean | undefined {
   if (action === 'texts') return texts
   if (action === 'overlays') return shown
   if (LAYOUT_OF[action]) return LAYOUT_OF[action] === layout
-  if (GROUPS[0]?.includes(action) || GROUPS[1]?.includes(action)) return tool === action
+  if (TOOL_GROUPS[0]?.includes(action) || TOOL_GROUPS[1]?.includes(action)) return tool === action
   return undefined
 }
 
@@ -118,7 +111,7 @@ export function Toolbar({ help }: { help: () => void }) {
   const { t } = useTranslation('viewer')
   return (
     <div className="hv-tools" role="toolbar" aria-label={t('tools')}>
-      {GROUPS.map((group) => (
+      {TOOL_GROUPS.map((group) => (
         <span key={group[0]} className="hv-tool-group">
           {group.map((action) => (
             <ToolButton key={action} action={action} />

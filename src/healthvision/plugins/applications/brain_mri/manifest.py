@@ -5,7 +5,7 @@ import json
 from importlib import resources
 
 from healthvision.clinical.result import EvidenceLevel, Text
-from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest
+from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Parameter
 from healthvision.plugins.applications.brain_mri import words
 
 VERSION = "0.1.0"
@@ -71,6 +71,24 @@ MANIFEST = Manifest(
         en="Decision support for a radiologist. Not a medical device, no diagnosis.",
     ),
     limitations=LIMITATIONS,
+    parameters=(
+        Parameter(
+            name="series_uid",
+            kind="text",
+            title=Text(zh="只分析此序列", en="the series to analyse"),
+        ),
+        *(
+            Parameter(
+                name=f"lesion_{axis}",
+                kind="number",
+                title=Text(
+                    zh=f"医生标记的{axis}坐标（LPS，mm）",
+                    en=f"{axis} of the doctor's mark (LPS, mm)",
+                ),
+            )
+            for axis in "xyz"
+        ),
+    ),
     evidence_level=EvidenceLevel.E1,
     evidence=read_evidence(),
     budget=Budget(memory_mb=3072, cpu_seconds=240, wall_seconds=180, threads=2),

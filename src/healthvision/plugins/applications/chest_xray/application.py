@@ -43,6 +43,7 @@ from healthvision.plugins.applications.chest_xray.drawing import Canvas, key_ima
 from healthvision.plugins.applications.chest_xray.findings import Drawn, Reading
 from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS, MANIFEST
 from healthvision.plugins.applications.chest_xray.series import Choice, choose
+from healthvision.plugins.applications.chest_xray.views import with_view
 
 _COLOURS = ((255, 140, 0), (255, 60, 60))
 
@@ -111,7 +112,7 @@ class ChestXray:
     def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
         """Analyse the frontal film of a study; abstains with a reason when it may not."""
         clock = Stages(context)
-        choice = choose(study)
+        choice = choose(with_view(study, context.parameters))
         clock.done(0.2, "load")
         if choice.image is None:
             zh = "；".join(w.zh for _, w in choice.rejected) or "无序列"

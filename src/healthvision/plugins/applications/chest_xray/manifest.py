@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 from healthvision.clinical.result import EvidenceLevel, Text
-from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Weights
-from healthvision.plugins.applications.chest_xray import network, pneumonia, words
+from healthvision.domains.modelhub.ports import Budget, EvidenceRecord, Manifest, Parameter, Weights
+from healthvision.plugins.applications.chest_xray import ages, network, pneumonia, views, words
 from healthvision.plugins.applications.chest_xray.child_card import child_limitations
+from healthvision.plugins.applications.chest_xray.series import FRONTAL
 
 VERSION = "1.1.0"
 
@@ -150,6 +151,25 @@ MANIFEST = Manifest(
         en="Decision support for a radiologist. Not a medical device, no diagnosis.",
     ),
     limitations=LIMITATIONS,
+    parameters=(
+        Parameter(
+            name=views.PARAMETER,
+            kind="text",
+            title=Text(
+                zh="投照位置，用于影像未注明者", en="view of the films whose header states none"
+            ),
+            choices=FRONTAL,
+        ),
+        Parameter(
+            name=ages.PARAMETER,
+            kind="integer",
+            title=Text(
+                zh="患者年龄（岁），影像未注明时用", en="age in years, where the header has none"
+            ),
+            low=0,
+            high=ages.OLDEST,
+        ),
+    ),
     evidence_level=EvidenceLevel.E1,
     evidence=_EVIDENCE,
     weights=tuple(_weights(name) for name in _CREDITS),

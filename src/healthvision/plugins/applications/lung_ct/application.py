@@ -157,13 +157,14 @@ def _analyse(
     ]
     clock.done(1.0, "outputs")
     searched = thickness.outcome is not GateOutcome.FAILED
+    listed = _findings(drawn, case, emphysema)
     return ApplicationOutput(
         chosen=choice.chosen,
         gates=tuple(gates),
-        findings=_findings(drawn, case, emphysema),
+        findings=listed,
         measurements=_study_measurements(lungs, emphysema),
         negatives=tuple(_negatives(case, drawn, emphysema.laa950, searched=searched)),
-        summary=_summary(case, lungs, emphysema, gates, drawn, overall),
+        summary=_summary(case, lungs, emphysema, gates, listed, overall),
         limitations=manifest_limitations(),
         segmentation=segmentation,
         key_images=tuple(keys),
@@ -302,23 +303,25 @@ def _summary(
     lungs: Lungs,
     e: Emphysema,
     gates: Sequence[Gate],
-    drawn: Sequence[Drawn],
+    listed: Sequence[Finding],
     overall: Category | None,
 ) -> Text:
+    """Say the result in sentences; it counts what the table of findings lists."""
     zh = [f"双肺容积{lungs.total_ml:.0f} mL（右{lungs.right_ml:.0f}，左{lungs.left_ml:.0f}），"
           f"%LAA-950为{e.laa950:.1f}%。"]  # fmt: skip
     en = [f"Lung volume {lungs.total_ml:.0f} mL (right {lungs.right_ml:.0f}, left "
           f"{lungs.left_ml:.0f}), %LAA-950 {e.laa950:.1f} %."]  # fmt: skip
-    if drawn:
-        named = [words.placed(d.finding.label, d.finding.location.region) for d in drawn[:5]]
-        more = len(drawn) - len(named)
-        zh_more, en_more = (f"；另{more}处", f"; {more} more") if more else ("", "")
-        zh.append(f"AI所见{len(drawn)}处：" + "；".join(n.zh for n in named) + f"{zh_more}。")
-        en.append(f"AI findings: {len(drawn)}. " + "; ".join(n.en for n in named) + f"{en_more}.")
-    elif any(g.id == "slice-thickness" and g.outcome is GateOutcome.FAILED for g in gates):
+    if listed:
+        named = [words.placed(f.label, f.location.region) for f in listed[:5]]
+        more = len(listed) - len(named)
+        zh_more, en_more = (f"；另{more}项", f"; {more} more") if more else ("", "")
+        zh.append(f"AI所见{len(listed)}项：" + "；".join(n.zh for n in named) + f"{zh_more}。")
+        en.append(f"AI findings: {len(listed)}. " + "; ".join(n.en for n in named) + f"{en_more}.")
+    lesions = any(f.code != words.EMPHYSEMA for f in listed)
+    if not lesions and _unsearched(gates):
         zh.append("未检测结节。")
         en.append("Nodules were not looked for.")
-    else:
+    elif not lesions:
         least = 6 if case.full else 10
         zh.append(f"未见{least} mm及以上结节。")
         en.append(f"No nodule of {least} mm or more found.")
@@ -330,6 +333,11 @@ def _summary(
             zh.append(f"注意：{gate.reason.zh}。")
             en.append(f"Warning: {gate.reason.en}.")
     return Text(zh="".join(zh), en=" ".join(en))
+
+
+def _unsearched(gates: Sequence[Gate]) -> bool:
+    """Whether the slices are too thick to look for nodules."""
+    return any(g.id == "slice-thickness" and g.outcome is GateOutcome.FAILED for g in gates)
 
 
 def _findings(drawn: Sequence[Drawn], case: Case, e: Emphysema) -> tuple[Finding, ...]:

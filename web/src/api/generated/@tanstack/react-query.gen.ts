@@ -1784,7 +1784,7 @@ export const viewersQueryKey = (options?: Options<ViewersData>) => createQueryKe
 /**
  * Viewers
  *
- * Tell who saw a study (``study_id``) or a patient (``patient_id``).
+ * Tell who saw or exported a study (``study_id``) or a patient (``patient_id``).
  */
 export const viewersOptions = (options?: Options<ViewersData>) => queryOptions<ViewersResponse, ViewersError, ViewersResponse, ReturnType<typeof viewersQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
