@@ -21,9 +21,9 @@ from pydicom.uid import generate_uid
 from sqlalchemy import create_engine
 
 from healthvision.app.assembly import register, started
-from healthvision.domains.archive import indexes
 from healthvision.domains.archive import module as archive_room
 from healthvision.domains.archive import service as archive
+from healthvision.domains.archive.records import indexes
 from healthvision.domains.archive.schemas import Incoming, Origin
 from healthvision.domains.audit import module as audit
 from healthvision.domains.notify import module as notify

@@ -22,7 +22,8 @@ import bench_ingest
 from sqlalchemy import create_engine
 
 from healthvision.app.assembly import register, started
-from healthvision.domains.archive import bulk_writer, indexes, ingest, scanning, unit
+from healthvision.domains.archive.receiving import bulk_writer, ingest, scanning
+from healthvision.domains.archive.records import indexes, unit
 from healthvision.domains.archive.schemas import Incoming, Origin
 from healthvision.domains.spaces.service import ensure_default
 from healthvision.domains.storage.blobsealing import BlobSealer

@@ -27,7 +27,7 @@ from sqlalchemy import JSON, Boolean, Integer, Table, make_url
 
 from healthvision.app import accounts, schema
 from healthvision.app.process import open_process
-from healthvision.domains.archive.rows import INSTANCE_TAGS
+from healthvision.domains.archive.records.rows import INSTANCE_TAGS
 from healthvision.domains.archive.tables import Instance, Series, Study, StudySpaceRow
 from healthvision.domains.patients.service import index_words
 from healthvision.domains.patients.tables import Patient

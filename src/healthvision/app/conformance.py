@@ -21,9 +21,9 @@ from pydicom.uid import (
 
 from healthvision import __version__
 from healthvision.domains.archive import service as archive
-from healthvision.domains.archive.corrections_rejecting import READABLE
-from healthvision.domains.archive.rejection_notes import TITLES
-from healthvision.domains.archive.rows import KEY_OBJECTS
+from healthvision.domains.archive.correcting.corrections_rejecting import READABLE
+from healthvision.domains.archive.correcting.rejection_notes import TITLES
+from healthvision.domains.archive.records.rows import KEY_OBJECTS
 from healthvision.domains.archive.schemas import SearchLevel
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.spaces.schemas import Operation

@@ -21,7 +21,7 @@ from healthvision.app.api import create_app
 from healthvision.app.modules import DOORS, MODULES
 from healthvision.app.process import open_process
 from healthvision.app.system import router as system_router
-from healthvision.domains.archive.upkeep import UPKEEP
+from healthvision.domains.archive.keeping.upkeep import UPKEEP
 from healthvision.interfaces.dimse.door import bind_port, open_door
 from healthvision.interfaces.dimse.settings import DimseSettings
 from healthvision.interfaces.web.pages import pages_router

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, make_url, text
 
 from healthvision.app.modules import MODULES
-from healthvision.domains.archive import indexes
+from healthvision.domains.archive.records import indexes
 from healthvision.kernel import engine
 from healthvision.kernel.db import Base, prepare_sqlite, sync_url
 from healthvision.kernel.events import EventRow

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from healthvision.app import placement, tuning
 from healthvision.app.placement import OtherHost
-from healthvision.domains.archive import upkeep
+from healthvision.domains.archive.keeping import upkeep
 from healthvision.domains.storage import starting as storage
 from healthvision.kernel import confinement, events, jobs
 from healthvision.kernel.clock import new_id

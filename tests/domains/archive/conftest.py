@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
-from healthvision.domains.archive import debts, service
 from healthvision.domains.archive import module as archive
+from healthvision.domains.archive import service
+from healthvision.domains.archive.receiving import debts
 from healthvision.domains.archive.schemas import Incoming, Origin, OriginKind, Received
 from healthvision.domains.audit import module as audit
 from healthvision.domains.patients import module as patients

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from healthvision.domains.archive.blobs import JOURNAL, blob_context
+from healthvision.domains.archive.records.blobs import JOURNAL, blob_context
 from healthvision.domains.archive.tables import Instance, Series
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.ports import StoredObject

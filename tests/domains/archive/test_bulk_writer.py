@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from healthvision.domains.archive import bulk_writer
-from healthvision.domains.archive.bulk_writer import BulkWriter, Work
-from healthvision.domains.archive.recording import Request, Written
+from healthvision.domains.archive.receiving import bulk_writer
+from healthvision.domains.archive.receiving.bulk_writer import BulkWriter, Work
+from healthvision.domains.archive.receiving.recording import Request, Written
 from healthvision.domains.archive.schemas import Origin
 from healthvision.kernel.bulkdb import BulkDatabase
 from healthvision.kernel.errors import Busy

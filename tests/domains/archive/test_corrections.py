@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 
 from healthvision.domains.archive import service
 from healthvision.domains.archive.errors import StudyNotFound
-from healthvision.domains.archive.packs import plain_document
+from healthvision.domains.archive.packing.packs import plain_document
 from healthvision.domains.archive.schemas import ArchiveQuery, Received
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.kernel.db import Database

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from healthvision.domains.archive import service, taking_in
+from healthvision.domains.archive import service
 from healthvision.domains.archive.tables import Upload
+from healthvision.domains.archive.uploading import taking_in
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
 from healthvision.kernel.clock import now

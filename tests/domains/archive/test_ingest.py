@@ -15,17 +15,12 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import delete, select
 
-from healthvision.domains.archive import (
-    bulk_writer,
-    durable,
-    heads,
-    recording,
-    recovery,
-    service,
-)
+from healthvision.domains.archive import service
 from healthvision.domains.archive.errors import FileTooLarge
-from healthvision.domains.archive.ingest import Receiver, receiver_of
-from healthvision.domains.archive.scanning import Scanned
+from healthvision.domains.archive.receiving import bulk_writer, durable, heads, recording
+from healthvision.domains.archive.receiving.ingest import Receiver, receiver_of
+from healthvision.domains.archive.receiving.scanning import Scanned
+from healthvision.domains.archive.recovering import recovery
 from healthvision.domains.archive.schemas import Incoming, Origin, Received
 from healthvision.domains.archive.tables import (
     Instance,

@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
-from healthvision.domains.archive import iocm, rejection_notes, service
+from healthvision.domains.archive import service
+from healthvision.domains.archive.correcting import iocm, rejection_notes
 from healthvision.domains.archive.events import KeyObjectsFollowed
 from healthvision.domains.archive.schemas import ArchiveQuery, Received
 from healthvision.domains.spaces.schemas import SpaceRead

@@ -10,9 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import delete, func, select
 
-from healthvision.domains.archive import packs, scrubbing, service
-from healthvision.domains.archive.compaction import rewrite
+from healthvision.domains.archive import service
 from healthvision.domains.archive.events import DamageFound
+from healthvision.domains.archive.keeping import scrubbing
+from healthvision.domains.archive.keeping.compaction import rewrite
+from healthvision.domains.archive.packing import packs
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.archive.tables import (
     Instance,
@@ -243,7 +245,7 @@ class TestRemoveSpentSegments:
             order.append("deleted")
             await delete(of, key, store=store)
 
-        monkeypatch.setattr("healthvision.domains.archive.sweeping.settle", noted_settle)
+        monkeypatch.setattr("healthvision.domains.archive.keeping.sweeping.settle", noted_settle)
         monkeypatch.setattr(storage, "delete_key", noted_delete)
         assert await service.remove_spent_segments(db) == 1
         assert order == ["settled", "deleted"]  # a power cut may undo a swap that is not settled

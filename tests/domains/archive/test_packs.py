@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthvision.domains.archive import packs
-from healthvision.domains.archive.packs import Part, Trailer
+from healthvision.domains.archive.packing import packs
+from healthvision.domains.archive.packing.packs import Part, Trailer
 from healthvision.kernel.crypto import Damaged
 
 PART = Part(10, 20, 5, bytes(range(32)))

@@ -9,8 +9,10 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
-from healthvision.domains.archive import pack_rows, seal_rows, sealing, service
+from healthvision.domains.archive import service
 from healthvision.domains.archive.events import DamageFound, StudyComplete
+from healthvision.domains.archive.packing import seal_rows, sealing
+from healthvision.domains.archive.records import pack_rows
 from healthvision.domains.archive.tables import Instance, Pack, Series
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.errors import StoreUnavailable

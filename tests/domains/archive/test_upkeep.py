@@ -11,10 +11,13 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from healthvision.domains.archive import completeness, pack_rows, sealing, service
+from healthvision.domains.archive import service
 from healthvision.domains.archive.events import StudyComplete
+from healthvision.domains.archive.keeping.upkeep import UPKEEP
+from healthvision.domains.archive.lifecycle import completeness
+from healthvision.domains.archive.packing import sealing
+from healthvision.domains.archive.records import pack_rows
 from healthvision.domains.archive.tables import Series
-from healthvision.domains.archive.upkeep import UPKEEP
 from healthvision.kernel.clock import FixedClock, use_clock
 from healthvision.kernel.db import Database
 from healthvision.kernel.events import EventRow

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from healthvision.domains.archive import service as archive
-from healthvision.domains.archive.corrections_schemas import StudyEdit
+from healthvision.domains.archive.correcting.corrections_schemas import StudyEdit
 from healthvision.domains.spaces import aes
 from healthvision.domains.spaces.schemas import RemoteAeCreate
 from healthvision.kernel.db import Database

@@ -13,8 +13,9 @@ from pydicom.uid import UID
 from pynetdicom import AE
 from sqlalchemy import select
 
-from healthvision.domains.archive import bulk_writer, debts, service
-from healthvision.domains.archive.ingest import receiver_of
+from healthvision.domains.archive import service
+from healthvision.domains.archive.receiving import bulk_writer, debts
+from healthvision.domains.archive.receiving.ingest import receiver_of
 from healthvision.domains.archive.schemas import Received
 from healthvision.domains.archive.tables import Instance, Quarantined, StudySpaceRow
 from healthvision.domains.spaces import service as spaces

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 
 from healthvision.domains.archive import service
-from healthvision.domains.archive.exporting import Format
+from healthvision.domains.archive.keeping.exporting import Format
 from healthvision.domains.archive.schemas import (
     ArchiveLimits,
     ArchiveQuery,

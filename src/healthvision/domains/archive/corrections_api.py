@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 
 from healthvision.domains.archive import service
-from healthvision.domains.archive.corrections_schemas import (
+from healthvision.domains.archive.correcting.corrections_schemas import (
     ConflictDecision,
     CorrectionRead,
     PatientEdit,

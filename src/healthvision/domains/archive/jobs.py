@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from healthvision.domains.archive import service, upkeep
+from healthvision.domains.archive import service
+from healthvision.domains.archive.keeping import upkeep
 from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.kernel.jobs import Job, JobContext, Periodic
 

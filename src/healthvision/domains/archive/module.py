@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plug of the archive."""
 
-from healthvision.domains.archive import (
-    api,
-    corrections_api,
-    intake_api,
-    iocm,
-    jobs,
-    service,
-    starting,
-)
+from healthvision.domains.archive import api, corrections_api, intake_api, jobs, service, starting
+from healthvision.domains.archive.correcting import iocm
 from healthvision.domains.archive.events import KeyObjectsFollowed
 from healthvision.domains.spaces.events import SpaceRemoved
 from healthvision.kernel.module import Module

@@ -1,33 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """The archive as others use it: one way in (``receive``), one way out (``read_instances``)."""
 
-from healthvision.domains.archive.compaction import compact, move_series
-from healthvision.domains.archive.completeness import (
-    FINISH,
-    close_study,
-    complete_quiet_studies,
-    finish_small_study,
-    finish_study,
-)
-from healthvision.domains.archive.conflicts import decide
-from healthvision.domains.archive.corrections import (
+from healthvision.domains.archive.correcting.conflicts import decide
+from healthvision.domains.archive.correcting.corrections import (
     edit_patient,
     edit_series,
     edit_study,
     merge_patients,
     move_study,
 )
-from healthvision.domains.archive.corrections_history import (
+from healthvision.domains.archive.correcting.corrections_history import (
     get_correction,
     patient_history,
     study_history,
 )
-from healthvision.domains.archive.corrections_rejecting import reject
-from healthvision.domains.archive.corrections_splitting import split_study
-from healthvision.domains.archive.corrections_undoing import undo
-from healthvision.domains.archive.exporting import export_study
-from healthvision.domains.archive.ingest import receiver_of
-from healthvision.domains.archive.lifecycle import (
+from healthvision.domains.archive.correcting.corrections_rejecting import reject
+from healthvision.domains.archive.correcting.corrections_splitting import split_study
+from healthvision.domains.archive.correcting.corrections_undoing import undo
+from healthvision.domains.archive.correcting.originals import open_original, open_received
+from healthvision.domains.archive.keeping.compaction import compact, move_series
+from healthvision.domains.archive.keeping.exporting import export_study
+from healthvision.domains.archive.keeping.scrubbing import SCRUB_EVERY_S, integrity, scrub
+from healthvision.domains.archive.keeping.sweeping import (
+    delete_retired,
+    remove_spent_segments,
+    sweep_orphans,
+)
+from healthvision.domains.archive.keeping.verifying import (
+    Exported,
+    Verified,
+    count_stored,
+    export_plain,
+    to_export,
+    verify,
+)
+from healthvision.domains.archive.lifecycle.completeness import (
+    FINISH,
+    close_study,
+    complete_quiet_studies,
+    finish_small_study,
+    finish_study,
+)
+from healthvision.domains.archive.lifecycle.lifecycle import (
     add_to_space,
     change_study,
     delete_study,
@@ -42,25 +56,24 @@ from healthvision.domains.archive.lifecycle import (
     purge_deleted,
     remove_from_space,
 )
-from healthvision.domains.archive.locating import Wanted, find_refs, ready_metadata
-from healthvision.domains.archive.opening import (
+from healthvision.domains.archive.lifecycle.removing import delete_instances
+from healthvision.domains.archive.packing.packs import addressed
+from healthvision.domains.archive.packing.sealing import seal_quiet_series, seal_study
+from healthvision.domains.archive.receiving.ingest import receiver_of
+from healthvision.domains.archive.receiving.receive import receive, spool
+from healthvision.domains.archive.records.sight import patient_of
+from healthvision.domains.archive.recovering.rebuilding import Rebuilt, find_packs, rebuild_index
+from healthvision.domains.archive.recovering.recovery import recover
+from healthvision.domains.archive.repository import is_shown
+from healthvision.domains.archive.retrieving.locating import Wanted, find_refs, ready_metadata
+from healthvision.domains.archive.retrieving.opening import (
     corrected,
     open_bytes,
     open_joined,
     open_many,
     read_bytes,
 )
-from healthvision.domains.archive.originals import open_original, open_received
-from healthvision.domains.archive.packs import addressed
-from healthvision.domains.archive.quarantining import (
-    discard,
-    get_quarantined,
-    list_quarantine,
-    open_quarantined,
-    quarantine_file,
-    release,
-)
-from healthvision.domains.archive.reading import (
+from healthvision.domains.archive.retrieving.reading import (
     Pixels,
     locate,
     metadata,
@@ -71,14 +84,8 @@ from healthvision.domains.archive.reading import (
     study_metadata,
     thumbnail,
 )
-from healthvision.domains.archive.rebuilding import Rebuilt, find_packs, rebuild_index
-from healthvision.domains.archive.receive import receive, spool
-from healthvision.domains.archive.recovery import recover
-from healthvision.domains.archive.removing import delete_instances
-from healthvision.domains.archive.repository import is_shown
-from healthvision.domains.archive.scrubbing import SCRUB_EVERY_S, integrity, scrub
-from healthvision.domains.archive.sealing import seal_quiet_series, seal_study
-from healthvision.domains.archive.search import (
+from healthvision.domains.archive.retrieving.vouching import Held, held_in
+from healthvision.domains.archive.searching.search import (
     find_in,
     find_instances,
     find_on,
@@ -86,17 +93,19 @@ from healthvision.domains.archive.search import (
     find_studies,
     searchable,
 )
-from healthvision.domains.archive.search_items import entry
-from healthvision.domains.archive.sight import patient_of
-from healthvision.domains.archive.sweeping import (
-    delete_retired,
-    remove_spent_segments,
-    sweep_orphans,
+from healthvision.domains.archive.searching.search_items import entry
+from healthvision.domains.archive.uploading.quarantining import (
+    discard,
+    get_quarantined,
+    list_quarantine,
+    open_quarantined,
+    quarantine_file,
+    release,
 )
-from healthvision.domains.archive.taking_in import give_up, take_in
-from healthvision.domains.archive.unzipping import check as check_zip
-from healthvision.domains.archive.unzipping import members as zip_members
-from healthvision.domains.archive.uploads import (
+from healthvision.domains.archive.uploading.taking_in import give_up, take_in
+from healthvision.domains.archive.uploading.unzipping import check as check_zip
+from healthvision.domains.archive.uploading.unzipping import members as zip_members
+from healthvision.domains.archive.uploading.uploads import (
     TAKE_IN,
     complete_upload,
     create_upload,
@@ -105,15 +114,6 @@ from healthvision.domains.archive.uploads import (
     limits,
     list_uploads,
 )
-from healthvision.domains.archive.verifying import (
-    Exported,
-    Verified,
-    count_stored,
-    export_plain,
-    to_export,
-    verify,
-)
-from healthvision.domains.archive.vouching import Held, held_in
 from healthvision.domains.patients.service import open_conflicts
 
 __all__ = [

@@ -3,13 +3,16 @@
 
 from functools import partial
 
-from healthvision.domains.archive import ingest, recovery, sight, upkeep
-from healthvision.domains.archive.debts import Payer
 from healthvision.domains.archive.hearing import Hearing
-from healthvision.domains.archive.pack_reading import Documents
-from healthvision.domains.archive.replaying import Replays
+from healthvision.domains.archive.keeping import upkeep
+from healthvision.domains.archive.packing.pack_reading import Documents
+from healthvision.domains.archive.receiving import ingest
+from healthvision.domains.archive.receiving.debts import Payer
+from healthvision.domains.archive.records import sight
+from healthvision.domains.archive.recovering import recovery
+from healthvision.domains.archive.recovering.replaying import Replays
 from healthvision.domains.archive.settings import ArchiveSettings
-from healthvision.domains.archive.uploads import check_put
+from healthvision.domains.archive.uploading.uploads import check_put
 from healthvision.domains.notify.ports import EventGuard
 from healthvision.domains.storage import service as storage
 from healthvision.kernel.db import Database
