@@ -29,12 +29,18 @@ class TestParse:
             ("patient_age_years=four", "a whole number from 0 to 130"),
             ("patient_age_years=4.5", "a whole number"),
             ("patient_age_years=131", "from 0 to 130"),
+            ("patient_age_years=1_0", "a whole number"),
         ],
     )
     def test_refuses_the_rest_with_what_there_is(self, stated: str, told: str) -> None:
         with pytest.raises(BadParameter) as refused:
             parse("chest-xray", KNOWN, [stated])
         assert told in str(refused.value)
+
+    def test_a_name_given_twice_is_refused_even_with_the_same_value(self) -> None:
+        for second in ("view_position=AP", "view_position=PA"):
+            with pytest.raises(BadParameter, match="view_position is given twice"):
+                parse("chest-xray", KNOWN, ["view_position=PA", second])
 
     def test_an_application_without_parameters_says_so(self) -> None:
         with pytest.raises(BadParameter, match="lung-ct takes no parameters"):
@@ -43,7 +49,7 @@ class TestParse:
     def test_a_number_that_is_none_is_refused(self) -> None:
         known = discover().get("brain-mri").manifest.parameters
         assert parse("brain-mri", known, ["lesion_x=-3.5"]) == {"lesion_x": -3.5}
-        for bad in ("nan", "inf", "x"):
+        for bad in ("nan", "inf", "x", "1_0.5"):
             with pytest.raises(BadParameter):
                 parse("brain-mri", known, [f"lesion_x={bad}"])
 
@@ -54,9 +60,11 @@ class TestRun:
     ) -> None:
         path = tmp_path / "film.png"
         path.write_bytes(b"no picture at all")
-        done = analyze.run(path, "chest-xray", tmp_path / "out", False, 0, ["view_position=X"])
-        assert done == analyze.BAD_INPUT
-        assert "PA or AP" in capsys.readouterr().err
+        twice = ["view_position=PA", "view_position=AP"]
+        for stated, told in ((["view_position=X"], "PA or AP"), (twice, "given twice")):
+            done = analyze.run(path, "chest-xray", tmp_path / "out", False, 0, stated)
+            assert done == analyze.BAD_INPUT
+            assert told in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
 
 

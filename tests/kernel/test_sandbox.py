@@ -14,6 +14,7 @@ import pytest
 
 import healthvision
 from healthvision.kernel import sandbox
+from healthvision.kernel import sandbox_processes as processes
 from healthvision.kernel.confinement import files_version
 from healthvision.kernel.sandbox import (
     Bundle,
@@ -49,6 +50,17 @@ def _lives(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _new_network() -> int:
+    """Return the number of a network namespace that was made now and is gone again."""
+    time.sleep(0.02)  # the kernel takes ended ones away by and by
+    program = (
+        "import ctypes, os; ctypes.CDLL(None).unshare(0x50000000); "
+        "print(os.stat('/proc/self/ns/net').st_ino)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, check=True)
+    return int(done.stdout)
 
 
 class TestRun:
@@ -186,6 +198,25 @@ class TestRun:
         while _lives(pid) and time.monotonic() < end:
             time.sleep(0.05)
         assert not _lives(pid)
+
+    def test_the_number_of_its_network_is_nobody_elses_while_it_is_swept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What has that number is killed: the kernel gives those of ended networks to new ones."""
+        swept: list[tuple[int | None, set[int]]] = []
+        plain = processes.kill
+
+        def kill(child: "subprocess.Popen[bytes]", network_id: int | None) -> None:
+            child.kill()
+            child.wait()
+            swept.append((network_id, {_new_network() for _ in range(5)}))
+            plain(child, network_id)
+
+        monkeypatch.setattr(processes, "kill", kill)
+        run(f"{TARGETS}:summed", {"count": 3}, limits=LIMITS)
+        ((number, others),) = swept
+        assert number is not None
+        assert number not in others
 
     def test_it_runs_without_the_rights_of_an_administrator(self) -> None:
         if os.getuid() != 0:

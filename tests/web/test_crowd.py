@@ -9,7 +9,7 @@ from healthvision.kernel.settings import CoreSettings
 from tests.web.conftest import Workstation, workstation_in
 from tests.web.crowd import crowd
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

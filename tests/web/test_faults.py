@@ -13,7 +13,7 @@ from tests.web.control import controlled
 from tests.web.patients import as_patient
 from tests.web.test_reading import _judgeable
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.support.small_ct import small_ct
 from tests.web.conftest import Workstation
 from tests.web.patients import as_patient
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 
 class TestJourneys:

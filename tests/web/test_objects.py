@@ -18,7 +18,7 @@ from tests.support.small_ct import small_ct
 from tests.web.conftest import Workstation, workstation_in
 from tests.web.patients import as_patient
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tests.web.ohif import ohif_before
 from tests.web.rods import BLOCKS, SHAPE, SPACING, rod_study
 from tests.web.test_viewer import STUDY
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 class TestOhif:

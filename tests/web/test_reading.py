@@ -11,7 +11,7 @@ from tests.support.small_ct import small_ct
 from tests.web.conftest import Workstation, store
 from tests.web.patients import as_patient
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 
 def _judgeable(workstation: Workstation, text: str, *, seconds: float = 120) -> str:

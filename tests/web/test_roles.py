@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.conftest import Workstation
 
-pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 ROLES = ("radiologist", "technician", "researcher", "auditor", "viewer", "nobody")
 PASSWORD = "Tidal-lantern-42"
 

@@ -22,7 +22,7 @@ from tests.web.maps import NAME, map_study
 from tests.web.patients import as_patient
 from tests.web.rods import BLOCKS, SHAPE, SPACING, rod_study
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 STUDY = derive_uid("rods", "study")
 
 

@@ -19,7 +19,7 @@ from healthvision.kernel.errors import Busy, Problem
 DONE, FAILED, BAD_INPUT, ABSTAINED = 0, 1, 2, 3
 OUR_FAULT = (Busy,)
 PARAM_HELP = (
-    "name=value, stated by you; can be repeated. chest-xray: view_position=PA|AP, "
+    "name=value, stated by you; repeat it for other names. chest-xray: view_position=PA|AP, "
     "patient_age_years=0..130, for films whose header states none. brain-mri: series_uid, "
     "lesion_x, lesion_y, lesion_z (your mark, LPS mm)."
 )
@@ -90,6 +90,8 @@ def parse(application: str, known: Sequence[Parameter], stated: Sequence[str]) -
         if not equals or found is None:
             wrong = f"--param {text}: {application} takes " + _told(known)
             raise BadParameter(wrong if equals else f"{wrong}; give name=value")
+        if found.name in values:
+            raise BadParameter(f"--param {text}: {found.name} is given twice")
         try:
             values[found.name] = found.parse(value)
         except ValueError as error:

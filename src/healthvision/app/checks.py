@@ -120,13 +120,13 @@ def _dicom_port(_core: CoreSettings) -> Check:
     settings = door.DimseSettings()
     if not settings.enabled:
         return Check("DICOM port", "ok", "not wanted (HV_DIMSE_ENABLED)")
-    if ports.is_free(settings.host, settings.port):
+    found = ports.obstacle(settings.host, settings.port)
+    if found is None:
         return Check("DICOM port", "ok", f"port {settings.port} is free")
-    if ports.is_ours(settings.port):
+    if found.kind == "taken" and ports.is_ours(settings.port):
         return Check("DICOM port", "ok", f"HealthVision listens on port {settings.port}")
-    seen = f"port {settings.port} is held by {ports.holder(settings.port)}"
-    remedy = "stop that program, or set HV_DIMSE_PORT to another port, and start HealthVision again"
-    return Check("DICOM port", "warning", seen, remedy)
+    remedy = f"{ports.DICOM_REMEDIES[found.kind]}, and start HealthVision again"
+    return Check("DICOM port", "warning", found.seen, remedy)
 
 
 PLAIN: tuple[Callable[[CoreSettings], Check], ...] = (

@@ -198,12 +198,14 @@ def _dicom_port(settings: DimseSettings) -> socket.socket | None:
 
 def dicom_trouble(settings: DimseSettings) -> str | None:
     """Say in plain words that the wanted DICOM port cannot be had; None when it can."""
-    if not settings.enabled or settings.share_port or ports.is_free(settings.host, settings.port):
+    if not settings.enabled or settings.share_port:
+        return None
+    found = ports.obstacle(settings.host, settings.port)
+    if found is None:
         return None
     return (
-        f"the DICOM port {settings.port} is held by {ports.holder(settings.port)}: no image comes "
-        "by the DICOM network. Stop that program, or set HV_DIMSE_PORT to another port, and start "
-        "again"
+        f"the DICOM {found.seen}. No image comes by the DICOM network: "
+        f"{ports.DICOM_REMEDIES[found.kind]}, and start again"
     )
 
 

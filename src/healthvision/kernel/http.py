@@ -125,13 +125,11 @@ class EdgeRequest(Request):
 def _checked(plain: Request) -> EdgeRequest:
     """Return the request as routes see it.
 
-    No stored text holds the character NUL (PostgreSQL cannot keep it): raises NotFound for one in
-    the path, Invalid for one in the query.
+    Raises Invalid for the character NUL in path or query: no stored text holds it (PostgreSQL
+    cannot keep it).
     """
-    if "\x00" in plain.scope["path"]:
-        raise NotFound("there is no such thing")
-    if b"%00" in plain.scope["query_string"]:
-        raise Invalid("the query holds the character NUL")
+    if "\x00" in plain.scope["path"] or b"%00" in plain.scope["query_string"]:
+        raise Invalid("the address holds the character NUL")
     return EdgeRequest(plain.scope, plain.receive)
 
 

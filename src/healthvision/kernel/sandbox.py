@@ -197,12 +197,12 @@ class _Run:
     network: bool
     desk: Desk | None = None
     peak: int = 0
-    network_id: int | None = None
+    cut: processes.Network = field(default_factory=processes.Network)
 
     def execute(self, progress: Progress, cancelled: Callable[[], bool]) -> SandboxOutcome:
         started = monotonic()
         read_end, write_end = os.pipe()
-        with tempfile.TemporaryFile() as log:
+        with tempfile.TemporaryFile() as log, processes.Network() as self.cut:
             child = self._start(write_end, log.fileno())
             os.close(write_end)
             if self.desk is not None:
@@ -211,7 +211,8 @@ class _Run:
                 self._feed(child, write_end)
                 reason = self._watch(child, read_end, started, progress, cancelled)
             finally:
-                processes.kill(child, self.network_id)
+                processes.kill(child, self.cut.number)
+                _let_go_on(child)
                 os.close(read_end)
                 if self.desk is not None:
                     self.desk.close()
@@ -251,8 +252,11 @@ class _Run:
             "path": [p for p in sys.path if os.path.isabs(p)],
         }
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(json.dumps(order, allow_nan=False).encode())
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(json.dumps(order, allow_nan=False).encode() + b"\n")
+            child.stdin.flush()
+        if self.network:
+            _let_go_on(child)
 
     def _watch(
         self,
@@ -266,10 +270,11 @@ class _Run:
         reader = ProgressReader(pipe, progress)
         while True:
             reader.wait(_TICK_S)
-            self.network_id = reader.network_id
+            if reader.network_id is not None and self.cut.number is None:
+                self.cut.keep(child.pid, reader.network_id)
+                _let_go_on(child)
             if child.poll() is not None:
                 reader.wait(0)
-                self.network_id = reader.network_id
                 return None
             if cancelled():
                 return SandboxFailed("cancelled", "the run was cancelled")
@@ -341,6 +346,13 @@ class _Run:
                     yield path.stem, np.load(file, allow_pickle=False)
             except (OSError, ValueError, EOFError):
                 raise SandboxFailed("answer", "an array of the answer cannot be read") from None
+
+
+def _let_go_on(child: "subprocess.Popen[bytes]") -> None:
+    """Close the child's input, for whose end it waits."""
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.close()
 
 
 def _environment(folder: Path, threads: int) -> dict[str, str]:

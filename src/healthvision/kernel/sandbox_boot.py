@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first thing in the sandbox's process: raise the walls, only then load libraries.
 
-Started by ``kernel.sandbox`` as ``python -I -m healthvision.kernel.sandbox_boot``; reads one JSON
-document from standard input. It imports the standard library and ``confinement`` only: a library
-such as numpy starts threads when it is loaded, and a thread that is there before the walls stays
-outside of them. The first progress line is its own: the number of the network namespace.
+Started by ``kernel.sandbox`` as ``python -I -m healthvision.kernel.sandbox_boot``; reads one line
+of JSON from standard input, and behind the walls of the network waits for the end of that input. It
+imports the standard library and ``confinement`` only: a library such as numpy starts threads when
+it is loaded, and a thread that is there before the walls stays outside of them. The first progress
+line is its own: the number of the network namespace.
 """
 
 import importlib
@@ -22,7 +23,7 @@ EXIT_ORPHANED = 70
 
 def main() -> int:
     """Run one order; returns the exit code, see ``sandbox_child``."""
-    order: dict[str, Any] = json.loads(sys.stdin.buffer.read())
+    order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     confinement.die_with_parent()
     if os.getppid() != order["parent"]:
         return EXIT_ORPHANED  # the parent died before the death signal was set
@@ -31,6 +32,7 @@ def main() -> int:
             return EXIT_NETWORK
         line = json.dumps({"network_id": confinement.network_id()})
         os.write(order["progress"], line.encode() + b"\n")
+        sys.stdin.buffer.read()  # the parent keeps the namespace, so that its number stays ours
         confinement.limit_processes(order["limits"]["processes"])
     confinement.limit(order["limits"])
     sys.path.extend(path for path in order["path"] if path not in sys.path)

@@ -100,6 +100,37 @@ def network_of(process: str) -> int | None:
         return None
 
 
+class Network:
+    """A child's network namespace, kept while it is open, so that no other gets its number.
+
+    The kernel gives the number of a namespace that ended to the next one that is made, of whoever:
+    without this the sweep behind one sandbox could end the processes of another one.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None  # None: not known or not kept, and nothing may be swept
+        self._kept = -1
+
+    def __enter__(self) -> "Network":
+        """Begin."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Let go of it."""
+        if self._kept >= 0:
+            os.close(self._kept)
+            self._kept = -1
+
+    def keep(self, pid: int, number: int) -> None:
+        """Keep the namespace of a process that waits in it, if it is the one with that number."""
+        try:
+            self._kept = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return  # it is gone, and has started nothing
+        if os.fstat(self._kept).st_ino == number:
+            self.number = number
+
+
 def kill(child: "subprocess.Popen[bytes]", network_id: int | None) -> None:
     """End the whole group and every descendant, also those that left the group or were orphaned.
 

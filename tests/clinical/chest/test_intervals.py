@@ -64,6 +64,24 @@ class TestTable:
             assert errors.volume.low < 1 < errors.volume.high
         assert ERRORS["clear"].n >= LEAST
 
+    def test_every_interval_rests_on_enough_nodules_or_falls_back_on_the_widest_class(
+        self,
+    ) -> None:
+        fitted, wide = intervals.read_errors(), ERRORS[intervals.WIDEST]
+        assert wide.n >= LEAST
+        for name, errors in ERRORS.items():
+            assert errors.n + errors.lent >= LEAST
+            if fitted[name].n >= LEAST:
+                assert errors == fitted[name]
+                continue
+            for span, *inner in (
+                (errors.diameter, fitted[name].diameter, wide.diameter),
+                (errors.volume, fitted[name].volume, wide.volume),
+            ):
+                assert span.low == min(one.low for one in inner)
+                assert span.high == max(one.high for one in inner)
+        assert ERRORS["dim"].lent == wide.n
+
     def test_the_hard_classes_are_wider_than_the_clear_one(self) -> None:
         widths = {k: e.diameter.high - e.diameter.low for k, e in ERRORS.items()}
         assert min(widths, key=lambda k: widths[k]) == "clear"

@@ -17,7 +17,13 @@ from sqlalchemy import delete, select
 
 from healthvision.domains.archive import service
 from healthvision.domains.archive.errors import FileTooLarge
-from healthvision.domains.archive.receiving import bulk_writer, durable, heads, recording
+from healthvision.domains.archive.receiving import (
+    bulk_writer,
+    durable,
+    heads,
+    ingest,
+    recording,
+)
 from healthvision.domains.archive.receiving.ingest import Receiver, receiver_of
 from healthvision.domains.archive.receiving.scanning import Scanned
 from healthvision.domains.archive.recovering import recovery
@@ -33,10 +39,11 @@ from healthvision.domains.archive.tables import (
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceChange, SpaceCreate, SpaceRead
 from healthvision.domains.storage import service as storage
+from healthvision.domains.storage.errors import StoreUnavailable
 from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.kernel.crypto import Damaged
 from healthvision.kernel.db import Database, DatabaseUnavailable
-from healthvision.kernel.errors import OutOfSpace
+from healthvision.kernel.errors import Busy, OutOfSpace
 from healthvision.kernel.journal import Hold, records
 from healthvision.kernel.security import Actor
 from tests.domains.archive.conftest import Send
@@ -339,6 +346,72 @@ class TestRecover:
         assert not folder.exists()
         async with db.reading() as session:
             assert (await session.scalars(select(ReceiverRow))).all() == []
+
+
+class TestOwed:
+    async def test_what_cannot_go_to_quarantine_now_goes_there_later(
+        self,
+        db: Database,
+        actor: Actor,
+        space: SpaceRead,
+        send: Send,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        study, receiver = generate_uid(), receiver_of(db)
+        await send([ct_bytes(study_uid=study)])
+        async with db.transaction() as session:
+            closed = await spaces.create(session, actor, SpaceCreate(slug="c", restricted=True))
+            (member,) = (await session.scalars(select(StudySpaceRow))).all()
+            member.space_id = closed.id
+
+        async def away(*_: object, **__: object) -> None:
+            raise StoreUnavailable("the store does not answer", retry_after=1)
+
+        outsider = replace(actor, permissions=frozenset({"studies:write"}))
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest, "hold_back", away)
+            with pytest.raises(StoreUnavailable):
+                await submit(db, outsider, space, [ct_bytes(study_uid=study)])
+        assert len(receiver.debts.owed()) == 1
+        receiver.debts.refuse()  # the database is there: the next ones may be promised
+        assert await service.recover(db) == 1
+        assert not receiver.debts.owed()
+        async with db.reading() as session:
+            (held,) = (await session.scalars(select(Quarantined))).all()
+        assert held.reason == "study-in-other-space"
+
+    async def test_one_that_cannot_be_written_keeps_no_other_from_it(
+        self, db: Database, actor: Actor, space: SpaceRead, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        receiver, plain, series = receiver_of(db), recovery._replay, ct_series(3)
+
+        def none(_writer: object, _batch: object) -> None:
+            raise DatabaseUnavailable("the database does not answer now")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(bulk_writer.BulkWriter, "_patiently", none)
+            for one in series:
+                with pytest.raises(DatabaseUnavailable):
+                    await submit(db, actor, space, [one])
+        first = min(receiver.debts.owed())
+        with pytest.raises(Busy):
+            receiver.debts.refuse()
+
+        async def but_the_first(db: Database, receiver: Receiver, owed: Sequence[Any]) -> None:
+            if owed[0].record.place.position == first:
+                raise StoreUnavailable("the store does not answer", retry_after=1)
+            await plain(db, receiver, owed)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(recovery, "_replay", but_the_first)
+            with pytest.raises(StoreUnavailable):
+                await service.recover(db)
+        assert receiver.debts.owed() == {first}
+        receiver.debts.refuse()
+        assert len(await read_all(db)) == 2
+        assert await service.recover(db) == 1
+        assert not receiver.debts.owed()
+        assert sorted((await read_all(db)).values()) == sorted(series)
 
 
 class TestRows:

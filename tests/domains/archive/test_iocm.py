@@ -20,7 +20,8 @@ from healthvision.domains.archive import service
 from healthvision.domains.archive.correcting import iocm, rejection_notes
 from healthvision.domains.archive.events import KeyObjectsFollowed
 from healthvision.domains.archive.schemas import ArchiveQuery, Received
-from healthvision.domains.spaces.schemas import SpaceRead
+from healthvision.domains.spaces import service as spaces
+from healthvision.domains.spaces.schemas import SpaceChange, SpaceRead
 from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database
 from healthvision.kernel.security import Actor
@@ -66,6 +67,13 @@ def note_bytes(
         document.CurrentRequestedProcedureEvidenceSequence.append(also)
     for keyword, value in more.items():
         setattr(document, keyword, value)
+    out = io.BytesIO()
+    document.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def as_bytes(document: Dataset) -> bytes:
+    """Return a document as a file."""
     out = io.BytesIO()
     document.save_as(out, enforce_file_format=True)
     return out.getvalue()
@@ -176,6 +184,31 @@ class TestApplied:
         await arrive([note, *ct_series(1, study_uid=again.study_uid)])
         assert len(await history(desk, again)) == 1
         assert len(await shown(desk, again.study_uid)) == 4
+
+    async def test_another_note_under_its_uid_is_for_a_person(
+        self, desk: Desk, arrive: Arrive, space: SpaceRead
+    ) -> None:
+        slices = ct_series(3)
+        note = pydicom.dcmread(io.BytesIO(note_bytes(slices[:1])))
+        (kept,) = (await arrive([*slices, as_bytes(note)]))[3:]
+        async with desk.db.transaction() as session:
+            change = SpaceChange(conflict_policy="keep_last")
+            await spaces.change(session, desk.actor, space.id, change)
+        more = pydicom.dcmread(io.BytesIO(note_bytes(slices)))
+        more.SOPInstanceUID = more.file_meta.MediaStorageSOPInstanceUID = note.SOPInstanceUID
+        (again,) = await arrive([as_bytes(more)])
+        assert again.instance_id != kept.instance_id
+        assert [c["kind"] for c in await history(desk, kept)] == ["reject_asked", "reject"]
+        assert len(await shown(desk, kept.study_uid)) == 3
+
+    async def test_rows_made_anew_from_the_objects_follow_no_note(
+        self, desk: Desk, send: Send, scanner: Actor, queue: InPlaceQueue
+    ) -> None:
+        slices = ct_series(2)
+        system = replace(scanner, id="system", kind="system")
+        (kept,) = (await send([*slices, note_bytes(slices)], "dimse", system))[2:]
+        await queue.drain(desk.db)
+        assert await history(desk, kept) == []
 
     async def test_what_comes_after_its_note_goes_with_it(self, desk: Desk, arrive: Arrive) -> None:
         slices = ct_series(3)

@@ -13,6 +13,7 @@ from healthvision.domains.reading.projecting import Seen
 from healthvision.domains.reading.tables import WorklistRow
 from healthvision.kernel.events import Stale
 from tests.domains.reading.conftest import Clinic
+from tests.support.queue import InPlaceQueue
 
 
 async def look(clinic: Clinic, study_id: UUID) -> Seen:
@@ -128,3 +129,23 @@ class TestAtOnce:
         found = await row(clinic, study_id)
         assert found is not None
         assert found.revision == 1
+
+
+class TestCorrected:
+    async def test_corrections_and_rejections_reach_the_worklist(
+        self, clinic: Clinic, queue: InPlaceQueue
+    ) -> None:
+        study_id = await clinic.study()
+        why = {"reason": "the wrong one"}
+        edited = {"description": "Thorax, corrected", **why}
+        await clinic.ask("POST", f"/v1/studies/{study_id}/edit", edited, status=201)
+        await queue.drain(clinic.db)
+        (shown,) = await clinic.rows()
+        assert shown["description"] == "Thorax, corrected"
+        body = {"code": "quality", **why}
+        made = await clinic.ask("POST", f"/v1/studies/{study_id}/reject", body, status=201)
+        await queue.drain(clinic.db)
+        assert await clinic.rows() == []
+        await clinic.ask("POST", f"/v1/corrections/{made.json()['id']}/undo", why)
+        await queue.drain(clinic.db)
+        assert len(await clinic.rows()) == 1

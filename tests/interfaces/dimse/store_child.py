@@ -10,6 +10,7 @@ import sys
 
 from healthvision.app.assembly import register, started
 from healthvision.domains.archive import module as archive
+from healthvision.domains.archive.receiving import bulk_writer
 from healthvision.domains.audit import module as audit
 from healthvision.domains.patients import module as patients
 from healthvision.domains.spaces import module as spaces
@@ -26,6 +27,7 @@ MODULES = [audit.MODULE, storage.MODULE, patients.MODULE, spaces.MODULE, archive
 
 async def main(url: str) -> None:
     """Receive until killed; what the child before left is replayed first."""
+    bulk_writer.PATIENCE_S = 120.0  # a slow machine does not make debts of what is held up
     db = Database(url)
     register(db, MODULES)
     db.resources.put(JobQueue, InPlaceQueue())  # type: ignore[type-abstract]

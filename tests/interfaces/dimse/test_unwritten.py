@@ -69,6 +69,13 @@ async def first_stored(port: int) -> None:
     assert statuses == [dimse.SUCCESS]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, rows that cannot be written meanwhile are not owed yet."""
+    monkeypatch.setattr(bulk_writer, "PATIENCE_S", 120.0)
+
+
+@pytest.mark.usefixtures("patient")
 class TestWindow:
     async def test_answers_do_not_wait_for_rows_until_there_are_too_many(
         self, port: int, db: Database, database_url: str

@@ -90,7 +90,11 @@ export function Ahead({ router }: { router: ReturnType<typeof makeRouter> }) {
       void expectFirst(() => find(queries, to, named))
     }
     look(router.state.location)
-    return router.subscribe(({ navigation, location }) => look(navigation.location ?? location))
+    const stop = router.subscribe(({ navigation, location }) => look(navigation.location ?? location))
+    return () => {
+      stop()
+      dropFirst() // who signs in next on this page sees nothing of it
+    }
   }, [router, queries, may])
   return null
 }

@@ -71,17 +71,20 @@ def _ports(wanted: int) -> _Ports:
     """Choose free ports, and say in plain words where they are not the usual ones."""
     http, notes = free_port(wanted), []
     if wanted not in (0, http):
+        met = ports.obstacle("127.0.0.1", wanted)
+        seen = f"port {wanted} could not be had" if met is None else met.seen
+        stop = "stop that program, or " if met is not None and met.kind == "taken" else ""
         notes.append(
-            f"port {wanted} is held by {ports.holder(wanted)}, so the pages are on port {http}; "
-            "stop that program, or choose with PORT=n (--port n)"
+            f"{seen}, so the pages are on port {http}; {stop}choose with PORT=n (--port n)"
         )
     usual = DimseSettings()
-    if not usual.enabled or ports.is_free(usual.host, usual.port):
+    found = ports.obstacle(usual.host, usual.port) if usual.enabled else None
+    if found is None:
         return _Ports(http, None, tuple(notes))
     dicom = free_port(0)
     notes.append(
-        f"DICOM port {usual.port} is held by {ports.holder(usual.port)}, so this demo takes "
-        f"DICOM on port {dicom}; stop that program and begin again to have the usual port"
+        f"DICOM {found.seen}, so this demo takes DICOM on port {dicom}; "
+        f"{ports.DICOM_REMEDIES[found.kind]}, and begin again"
     )
     return _Ports(http, dicom, tuple(notes))
 

@@ -9,7 +9,7 @@ measurement are the interval. ``scripts/fit_lung_sizes.py`` writes the table.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Literal
 
@@ -23,6 +23,7 @@ LEAST = math.ceil(2 / (1 - COVERAGE)) - 1  # nodules from which both ends are qu
 
 Difficulty = Literal["clear", "dim", "touching", "ground-glass", "part-solid"]
 CLASSES: tuple[Difficulty, ...] = ("clear", "dim", "touching", "ground-glass", "part-solid")
+WIDEST: Difficulty = "part-solid"  # a dim core is often a part of one
 DIM_HU = -140.0  # a solid core darker than this is often the core of a part-solid nodule
 TOUCHING_PARTS = 2.0
 OPENED_SHARE = 0.88
@@ -39,14 +40,22 @@ class Span:
         """Return the interval of a measured value in its own unit."""
         return value * self.low, value * self.high
 
+    def joined(self, other: "Span") -> "Span":
+        """Return the span that holds both."""
+        return Span(min(self.low, other.low), max(self.high, other.high))
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What ``n`` calibration nodules of one class say of diameter and volume."""
+    """What ``n`` calibration nodules of one class say of diameter and volume.
+
+    ``lent``: nodules of ``WIDEST`` that stand in where the class has fewer than ``LEAST``.
+    """
 
     n: int
     diameter: Span
     volume: Span
+    lent: int = 0
 
 
 def difficulty(density: Density, features: FloatArray) -> Difficulty:
@@ -67,7 +76,7 @@ def difficulty(density: Density, features: FloatArray) -> Difficulty:
 def conformal(ratios: Sequence[float]) -> Span:
     """Return the span that holds the next ratio with ``COVERAGE``, half of the rest on each side.
 
-    With fewer than ``LEAST`` ratios the outermost ones, which then cover a little less.
+    With fewer than ``LEAST`` ratios the outermost ones, which cover less: see ``widened``.
     """
     ordered, n = sorted(ratios), len(ratios)
     rank = math.ceil((n + 1) * (1 + COVERAGE) / 2)
@@ -75,8 +84,27 @@ def conformal(ratios: Sequence[float]) -> Span:
     return Span(round(ordered[n - rank], 4), round(ordered[rank - 1], 4))
 
 
+def widened(known: Mapping[Difficulty, Errors]) -> Mapping[Difficulty, Errors]:
+    """Return the table with the classes of fewer than ``LEAST`` nodules pooled with ``WIDEST``.
+
+    The span that holds the spans of both lies around the quantiles of all their ratios together.
+    """
+    wide = known[WIDEST]
+    return {
+        name: own
+        if own.n >= LEAST
+        else replace(
+            own,
+            diameter=own.diameter.joined(wide.diameter),
+            volume=own.volume.joined(wide.volume),
+            lent=wide.n,
+        )
+        for name, own in known.items()
+    }
+
+
 def read_errors() -> Mapping[Difficulty, Errors]:
-    """Return the packaged table by class."""
+    """Return the packaged table by class, as it was fitted."""
     file = resources.files("healthvision.clinical.chest").joinpath(TABLE)
     classes = json.loads(file.read_text(encoding="utf-8"))["classes"]
     return {
@@ -87,4 +115,4 @@ def read_errors() -> Mapping[Difficulty, Errors]:
     }
 
 
-ERRORS = read_errors()
+ERRORS = widened(read_errors())

@@ -66,6 +66,8 @@ class Parameter(Value):
 
     def parse(self, text: str) -> str | int | float:
         """Return a value from what was typed; ValueError with the values that are possible."""
+        if self.kind != "text" and "_" in text:  # Python reads 1_0 as 10
+            raise ValueError(self.possible)
         try:
             value: str | int | float = _READ[self.kind](text.strip())
         except ValueError:

@@ -8,7 +8,9 @@ from healthvision.domains.analysis.events import (
     TaskFailed,
 )
 from healthvision.domains.archive.events import (
+    SeriesMoved,
     StudyComplete,
+    StudyCorrected,
     StudyDeleted,
     StudyMoved,
     StudyPurged,
@@ -32,6 +34,8 @@ MODULE = Module(
         StudyComplete: [service.on_study_event],
         StudyMoved: [service.on_study_event],
         StudyDeleted: [service.on_study_event],
+        StudyCorrected: [service.on_study_event],
+        SeriesMoved: [service.on_study_event, service.on_series_gone],
         StudyPurged: [service.on_study_purged],
         TaskCreated: [service.on_analysis_event],
         TaskChanged: [service.on_analysis_event],

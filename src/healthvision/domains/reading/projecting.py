@@ -20,7 +20,9 @@ from healthvision.domains.analysis.events import (
 from healthvision.domains.archive import service as archive
 from healthvision.domains.archive.errors import StudyNotFound
 from healthvision.domains.archive.events import (
+    SeriesMoved,
     StudyComplete,
+    StudyCorrected,
     StudyDeleted,
     StudyMoved,
     StudyPurged,
@@ -88,6 +90,8 @@ async def _seen(session: Session, org_id: UUID, study_id: UUID, row: WorklistRow
     try:
         study = await archive.get_study(session, system, study_id)
     except StudyNotFound:
+        return Seen(revision, None, ())
+    if not study.instance_count:  # all of it was rejected
         return Seen(revision, None, ())
     found = screening_of(
         await analysis.list_tasks(session, system, {"study_id": study_id}, limit=_MOST_TASKS),
@@ -197,7 +201,7 @@ async def _report_values(session: Session, org_id: UUID, study_id: UUID) -> dict
     }
 
 
-_StudyEvent = StudyComplete | StudyMoved | StudyDeleted
+_StudyEvent = StudyComplete | StudyMoved | StudyDeleted | StudyCorrected | SeriesMoved
 _AnalysisEvent = TaskCreated | TaskChanged | TaskFailed | ResultReady
 
 
@@ -209,6 +213,14 @@ async def _put_study(session: Session, _actor: Actor, event: _StudyEvent, seen: 
     await put(session, event.org_id, event.subject, seen)
 
 
+async def _look_at_origin(session: Session, _actor: Actor, event: SeriesMoved) -> Seen:
+    return await look(session, event.org_id, event.from_study_id)
+
+
+async def _put_origin(session: Session, _actor: Actor, event: SeriesMoved, seen: Seen) -> None:
+    await put(session, event.org_id, event.from_study_id, seen)
+
+
 async def _look_at_analysed(session: Session, _actor: Actor, event: _AnalysisEvent) -> Seen:
     return await look(session, event.org_id, event.study_id)
 
@@ -217,8 +229,10 @@ async def _put_analysed(session: Session, _actor: Actor, event: _AnalysisEvent, 
     await put(session, event.org_id, event.study_id, seen)
 
 
-# Show a study that came, moved or went, and what became of an analysis. Safe to run twice.
+# Show a study that came, moved, was corrected or went, the one that a series came from, and what
+# became of an analysis. Safe to run twice.
 on_study_event = InTwo("on_study_event", _look_at_study, _put_study)
+on_series_gone = InTwo("on_series_gone", _look_at_origin, _put_origin)
 on_analysis_event = InTwo("on_analysis_event", _look_at_analysed, _put_analysed)
 
 

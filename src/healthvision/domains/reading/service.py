@@ -10,6 +10,7 @@ from healthvision.domains.reading.prefill import prefilled
 from healthvision.domains.reading.projecting import (
     fill,
     on_analysis_event,
+    on_series_gone,
     on_study_event,
     on_study_purged,
     refresh,
@@ -52,6 +53,7 @@ __all__ = [
     "of_result",
     "of_study",
     "on_analysis_event",
+    "on_series_gone",
     "on_study_event",
     "on_study_purged",
     "prefilled",

@@ -290,6 +290,12 @@ class TestRun:
             assert out.findings
             assert all(f.categories == () for f in out.findings)
             assert all(f.measurements[0].value >= 10 for f in out.findings)
+            nodules = [f for f in out.findings if f.tracking_id.startswith("nodule")]
+            assert nodules
+            for measured in (m for f in nodules for m in f.measurements):
+                assert measured.interval is None
+                if measured.label.en in ("Mean diameter", "Volume"):
+                    assert "none was fitted on slices above 2.5 mm" in measured.method
         if expected is GateOutcome.FAILED:
             assert not any(f.tracking_id.startswith("nodule") for f in out.findings)
             assert not any(n.code.value == "27925004" for n in out.negatives)
@@ -369,3 +375,4 @@ class TestManifest:
         said = " ".join(text.en for text in record.limitations)
         assert f"{held['diameter-interval-coverage'].value:.1%} of the diameters" in said
         assert "95% intervals" in said
+        assert "slices up to 2.5 mm" in said

@@ -40,11 +40,13 @@ async def on_key_objects(session: Session, actor: Actor, event: KeyObjectsFollow
 async def _follow(session: Session, actor: Actor, study: Study, note: Note, *, new: bool) -> None:
     made = await corrections_rows.rejections(session, actor.org_id, study.id)
     mine = [row for row in made if row.after.get("note_uid") == note.sop_uid]
-    rejected = [row for row in mine if row.kind == "reject"]
+    same = [row for row in mine if row.after.get("note") == str(note.instance_id)]
+    rejected = [row for row in same if row.kind == "reject"]
     if rejected:
         await _apply_again(session, actor, study, note, rejected[-1])
-    elif new and not mine:
-        held = _is_for_a_person(actor) or must_stay(study, note.code)
+    elif new and not same:
+        # mine: another document had its UID, and somebody decided about that one
+        held = bool(mine) or _is_for_a_person(actor) or must_stay(study, note.code)
         await (_hold if held else _apply)(session, actor, study, note)
 
 

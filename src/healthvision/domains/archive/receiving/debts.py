@@ -36,7 +36,7 @@ class Debts:
         self._loop = loop
         self._lock = threading.Lock()
         self._owed: set[Position] = set()
-        self._outage = False
+        self._outage: set[Position] = set()  # those that an outage kept from being written
         self._task: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -46,7 +46,9 @@ class Debts:
             return
         with self._lock:
             self._owed |= set(positions)
-            self._outage = isinstance(error, DatabaseUnavailable | OutOfSpace)
+            self._outage -= set(positions)
+            if isinstance(error, DatabaseUnavailable | OutOfSpace):
+                self._outage |= set(positions)
             if self._ended or not self._db.resources.has(Payer):
                 return
         self._loop.call_soon_threadsafe(self._begin)
@@ -55,6 +57,7 @@ class Debts:
         """Note that these are owed no more."""
         with self._lock:
             self._owed -= set(positions)
+            self._outage -= set(positions)
 
     def owed(self) -> frozenset[Position]:
         """Return what is owed."""
@@ -64,7 +67,7 @@ class Debts:
     def refuse(self) -> None:
         """Raise Busy while what was taken before cannot be written: nothing more on credit."""
         with self._lock:
-            if self._owed and (self._outage or len(self._owed) > MOST):
+            if self._outage or len(self._owed) > MOST:
                 raise Busy("what came before is not in the database yet", retry_after=5)
 
     def _begin(self) -> None:

@@ -291,8 +291,7 @@ class Receiver:
                 break
             answers |= written.answers
             for item in written.held:
-                answers[item.index] = await self._hold(sender, item)
-                self.done([item])
+                answers[item.index] = await self._held(sender, item)
             again, written = written.again, None
             if again:
                 fresh = [replace(i, stored=None, instance_id=new_id()) for i in again]
@@ -302,6 +301,16 @@ class Receiver:
         if written is not None:
             raise Busy("the same objects are being changed by others; send again", retry_after=1)
         return [answers[i] for i in sorted(answers)]
+
+    async def _held(self, sender: Sender, item: Prepared) -> Received:
+        """Put an object into quarantine; what cannot be is owed (its bytes are in the journal)."""
+        try:
+            answer = await self._hold(sender, item)
+        except BaseException as error:
+            self.debts.note([item.position] if item.position else [], error)
+            raise
+        self.done([item])
+        return answer
 
     async def _hold(self, sender: Sender, item: Prepared) -> Received:
         db, actor, origin = self._db, sender.actor, sender.origin

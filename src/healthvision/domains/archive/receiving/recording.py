@@ -362,7 +362,8 @@ class _Transaction:
                 origin=request.origin.kind,
             )
             self._events.append((request.actor, event))
-            if request.origin.kind != OWN and KEY_OBJECTS in study["sop_classes"]:
+            sent = request.origin.kind != OWN and request.actor.kind != "system"  # system: rebuilt
+            if sent and KEY_OBJECTS in study["sop_classes"]:
                 self._follow_notes(part, study["id"])
 
     def _follow_notes(self, part: _Part, study_id: UUID) -> None:

@@ -68,8 +68,7 @@ async def recover(db: Database) -> int:
     Also what this process itself could not write while the database was away. Raises
     DatabaseUnavailable, OutOfSpace: try again later.
     """
-    receiver = receiver_of(db)
-    count = await _pay(db, receiver)
+    receiver, count = receiver_of(db), 0
     for folder in _folders(storage.spool_folder(db)):
         if folder.name == str(receiver.id):
             continue
@@ -81,7 +80,7 @@ async def recover(db: Database) -> int:
             count += await _adopt(db, receiver, folder)
         finally:
             hold.release()
-    return count
+    return count + await _pay(db, receiver)
 
 
 async def recover_at_start(db: Database) -> None:
@@ -133,10 +132,13 @@ async def _adopt(db: Database, receiver: Receiver, folder: Path) -> int:
 async def _replay_all(
     db: Database, receiver: Receiver, owner: UUID, found: Iterable[Record]
 ) -> int:
-    """Write the rows of records request by request; return how many had none.
+    """Write the rows of records request by request; return how many had none."""
+    requests = await _requests(db, owner, found)
+    return sum([await _replay_request(db, receiver, owed) for owed in requests])
 
-    A request whose last records are missing was never answered: none of it is written.
-    """
+
+async def _requests(db: Database, owner: UUID, found: Iterable[Record]) -> list[list["_Owed"]]:
+    """Return records by the request they came with; one that nobody can attribute is set aside."""
     requests: dict[UUID, list[_Owed]] = {}
     for record in found:
         try:
@@ -145,15 +147,20 @@ async def _replay_all(
             await asyncio.to_thread(_set_aside, storage.spool_folder(db), owner, record.path)
             continue
         requests.setdefault(head.request, []).append(_Owed(head, record, owner))
-    count = 0
-    for owed in requests.values():
-        if max(o.head.number for o in owed) + 1 < owed[0].head.count:
-            continue
-        missing = [o for o in owed if not await asyncio.to_thread(_has_row, receiver, o.head)]
-        if missing:
-            await _replay(db, receiver, missing)
-            count += len(missing)
-    return count
+    return list(requests.values())
+
+
+async def _replay_request(db: Database, receiver: Receiver, owed: Sequence["_Owed"]) -> int:
+    """Write the rows of one request's records; return how many had none.
+
+    A request whose last records are missing was never answered: none of it is written.
+    """
+    if max(o.head.number for o in owed) + 1 < owed[0].head.count:
+        return 0
+    missing = [o for o in owed if not await asyncio.to_thread(_has_row, receiver, o.head)]
+    if missing:
+        await _replay(db, receiver, missing)
+    return len(missing)
 
 
 def _set_aside(spool: Path, owner: UUID, segment: Path) -> None:
@@ -210,7 +217,10 @@ def _remove(receiver: Receiver, owner: UUID, folder: Path) -> None:
 
 
 async def _pay(db: Database, receiver: Receiver) -> int:
-    """Write the records of this process's own journal whose rows failed."""
+    """Write the records of this process's own journal whose rows failed.
+
+    One request that cannot be written keeps no other from it; the first error is raised behind all.
+    """
     async with receiver.debts.paying:
         owed = receiver.debts.owed()
         if not owed:
@@ -224,10 +234,29 @@ async def _pay(db: Database, receiver: Receiver) -> int:
             if start is not None:
                 found += await asyncio.to_thread(_records, path, start)
         mine = [record for record in found if record.place.position in owed]
-        count = await _replay_all(db, receiver, receiver.id, mine)
-        receiver.journal.done(owed)
-        receiver.debts.paid(owed)
+        requests = await _requests(db, receiver.id, mine)
+        left = owed - {one.record.place.position for request in requests for one in request}
+        _settled(receiver, left)  # set aside
+        count, failure = 0, None
+        for request in requests:
+            places = frozenset(one.record.place.position for one in request)
+            try:
+                count += await _replay_request(db, receiver, request)
+            except DatabaseUnavailable:
+                raise  # the others would wait for it as long
+            except Exception as error:  # an edge: the object store is away, a record is unreadable
+                receiver.debts.note(places, error)
+                failure = failure or error
+            else:
+                _settled(receiver, places)
+        if failure is not None:
+            raise failure
         return count
+
+
+def _settled(receiver: Receiver, places: frozenset[Position]) -> None:
+    receiver.journal.done(places)
+    receiver.debts.paid(places)
 
 
 async def pay(db: Database) -> int:

@@ -112,7 +112,7 @@ class ChestXray:
     def run(self, study: StudyInput, context: Context) -> ApplicationOutput:
         """Analyse the frontal film of a study; abstains with a reason when it may not."""
         clock = Stages(context)
-        choice = choose(with_view(study, context.parameters))
+        choice = with_view(choose(study), study.series, context.parameters)
         clock.done(0.2, "load")
         if choice.image is None:
             zh = "；".join(w.zh for _, w in choice.rejected) or "无序列"

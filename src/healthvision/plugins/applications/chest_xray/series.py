@@ -37,6 +37,11 @@ def _unsuitable(header: SeriesHeader) -> Text | None:
     return None
 
 
+def is_film(header: SeriesHeader) -> bool:
+    """Tell whether a series may be chosen, as far as its header says."""
+    return _unsuitable(header) is None
+
+
 def _rank(header: SeriesHeader) -> tuple[int, int, str]:
     view = view_of(header)
     order = FRONTAL.index(view) if view in FRONTAL else (2 if not view else 3)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from healthvision.clinical.chest.emphysema import Emphysema
-from healthvision.clinical.chest.intervals import ERRORS
+from healthvision.clinical.chest.gates import FULL_MM
+from healthvision.clinical.chest.intervals import ERRORS, WIDEST
 from healthvision.clinical.chest.keyimages import LUNG_WINDOW, SOFT_WINDOW, draw_key_slice
 from healthvision.clinical.chest.lungs import Lungs
 from healthvision.clinical.chest.masses import Mass
@@ -50,6 +51,7 @@ FOREST_METHOD = (
     "random forest on 22 features, logistic calibration with contrast, size and attachment, "
     "4 noise perturbations"
 )
+NO_INTERVAL = f"no interval is given: none was fitted on slices above {FULL_MM:g} mm"
 CALIBRATED_ON = "chest phantoms with small, faint and attached nodules, seeds 2000-2023"
 
 
@@ -184,11 +186,20 @@ def _key(
     )
 
 
-def _nodule_measurements(nodule: Nodule) -> tuple[Measurement, ...]:
+def _source(nodule: Nodule) -> str:
+    """Say what the intervals of a nodule's size were made from."""
+    known = ERRORS[nodule.difficulty]
+    lent = f" and {known.lent} {WIDEST}" if known.lent else ""
+    return f"interval from {known.n} {nodule.difficulty}{lent} nodules of phantoms"
+
+
+def _nodule_measurements(nodule: Nodule, *, full: bool) -> tuple[Measurement, ...]:
+    """Return the sizes; ``full``: slices as thin as those the intervals were fitted on."""
     s, known = nodule.sizes, ERRORS[nodule.difficulty]
     method = "half maximum on 1 mm voxels, largest axial section"
-    seen = f"interval from {known.n} {nodule.difficulty} nodules of phantoms"
-    diameter, volume = known.diameter.around(s.axes.mean_mm), known.volume.around(s.volume_mm3)
+    seen = _source(nodule) if full else NO_INTERVAL
+    diameter = known.diameter.around(s.axes.mean_mm) if full else None
+    volume = known.volume.around(s.volume_mm3) if full else None
     out = [
         words.measurement("mean", s.axes.mean_mm, "mm", f"{method}; {seen}", diameter),
         words.measurement("long", s.axes.long_mm, "mm", method),
@@ -227,7 +238,7 @@ def nodule_finding(
         code=code,
         label=label,
         location=_location(case, nodule.place, section, left=nodule.left, zone=nodule.zone),
-        measurements=_nodule_measurements(nodule),
+        measurements=_nodule_measurements(nodule, full=case.full),
         attributes=((words.DENSITY, coded),),
         categories=_categories(case, nodule, multiple=multiple),
         risks=_risks(case, nodule, peers),

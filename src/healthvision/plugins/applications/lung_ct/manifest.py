@@ -4,6 +4,7 @@
 import hashlib
 
 from healthvision.clinical.chest.forest import Forest
+from healthvision.clinical.chest.gates import FULL_MM
 from healthvision.clinical.chest.intervals import COVERAGE, ERRORS
 from healthvision.clinical.chest.nodules import WEIGHTS, read_forest
 from healthvision.clinical.result import EvidenceLevel, Text
@@ -20,14 +21,17 @@ def _sizes() -> Text:
     diameter, volume = held["diameter-interval-coverage"], held["volume-interval-coverage"]
     fitted = sum(errors.n for errors in ERRORS.values())
     return Text(
-        zh=f"结节大小的{COVERAGE:.0%}区间由{fitted}个体模结节按五类测量难度拟合；在另外{diameter.n}个"
-        f"体模结节上，{diameter.value:.1%}的直径和{volume.value:.1%}的体积落在区间内。"
-        "部分实性、贴附血管或胸膜者区间较宽；真实病例上未验证。",
+        zh=f"结节大小的{COVERAGE:.0%}区间由层厚不超过{FULL_MM:g} mm的{fitted}个体模结节"
+        f"按五类测量难度拟合，层厚更大时不给出区间；在另外{diameter.n}个体模结节上，{diameter.value:.1%}的直径和"
+        f"{volume.value:.1%}的体积落在区间内（统计于低密度核心结节的区间因样本少而放宽之前）。"
+        "部分实性、低密度核心、贴附血管或胸膜者区间较宽；真实病例上未验证。",
         en=f"The {COVERAGE:.0%} intervals of nodule sizes were fitted on {fitted} nodules of "
-        f"phantoms in five classes of difficulty; of {diameter.n} other nodules of phantoms "
-        f"{diameter.value:.1%} of the diameters and {volume.value:.1%} of the volumes lay inside. "
-        "They are wide for part-solid nodules and for those that touch vessels or pleura, and "
-        "not verified on patients.",
+        f"phantoms with slices up to {FULL_MM:g} mm in five classes of difficulty; thicker slices "
+        f"get none. Of {diameter.n} other nodules of phantoms {diameter.value:.1%} of the "
+        f"diameters and {volume.value:.1%} of the volumes lay inside, counted before the "
+        "intervals of nodules with a dim core were widened, as these were few. They are wide for "
+        "part-solid nodules, dim cores and those that touch vessels or pleura, and not verified "
+        "on patients.",
     )
 
 
