@@ -11,12 +11,16 @@ const PAGE = 50
 const rows = (page: Page) => page.locator('.ant-table-tbody > tr.ant-table-row')
 const full = (page: Page) => page.waitForFunction((n) => document.querySelectorAll('.ant-table-tbody > tr.ant-table-row').length === n, PAGE)
 
-/** The first row's text changes when the next page is there. */
+/** The first row is another one when the next page is there; its text alone changes when names come in. */
 async function turn(page: Page, button: string): Promise<void> {
-  const before = await rows(page).first().innerText()
+  const before = await rows(page).first().getAttribute('data-row-key')
+  assert.ok(before)
   await page.getByRole('button', { name: button, exact: true }).focus()
   await page.keyboard.press('Enter')
-  await page.waitForFunction((text) => (document.querySelector<HTMLElement>('.ant-table-tbody > tr.ant-table-row')?.innerText ?? text) !== text, before)
+  await page.waitForFunction((key) => {
+    const now = document.querySelector('.ant-table-tbody > tr.ant-table-row')?.getAttribute('data-row-key')
+    return !!now && now !== key
+  }, before)
   await full(page)
 }
 
