@@ -94,6 +94,16 @@ export async function sure(page: Page, opener: Locator): Promise<void> {
   await page.locator('.ant-popconfirm:not(.ant-popover-hidden) .ant-btn-primary').last().press('Enter')
 }
 
+/** Close what lies on top (``css``) by Escape, as often as it takes: a tooltip that opened late takes the first one. */
+export async function leave(page: Page, css: string): Promise<void> {
+  const gone = () => page.waitForFunction((which) => [...document.querySelectorAll(which)].every((e) => !e.checkVisibility()), css, { timeout: 8000 })
+  for (let tries = 0; tries < 5; tries += 1) {
+    await page.keyboard.press('Escape')
+    if (await gone().then(() => true, () => false)) return
+  }
+  throw new Error(`Escape does not close ${css}`)
+}
+
 export async function end(): Promise<void> {
   await browser?.close()
   browser = undefined

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { Locator, Page } from 'playwright-core'
-import { ADMIN, SERVER, expected, shot, signIn, type Visit } from './browser.ts'
+import { ADMIN, SERVER, expected, leave, shot, signIn, type Visit } from './browser.ts'
 import type { Journey } from './run.ts'
 import { ready } from './viewer.ts'
 import { chineseLeft, englishLeft, serious, still } from './words.ts'
@@ -66,8 +66,7 @@ class Crawl {
     await opener.click()
     await page.locator(popup).last().waitFor()
     await this.look(name)
-    await page.keyboard.press('Escape')
-    await page.waitForFunction((css) => [...document.querySelectorAll(css)].every((e) => !e.checkVisibility()), popup)
+    await leave(page, popup)
   }
 
   async selects(name: string, which: string): Promise<void> {
@@ -103,8 +102,7 @@ async function worklist(c: Crawl): Promise<void> {
   await page.locator('.ant-drawer-open .hv-call').first().click()
   await page.locator('.hv-code pre').first().waitFor()
   await c.look('drawer')
-  await page.keyboard.press('Escape')
-  await page.locator('.ant-drawer-open').waitFor({ state: 'hidden' })
+  await leave(page, '.ant-drawer-open, .ant-drawer-mask')
   await c.popup('person', page.locator('.hv-who'), '.ant-dropdown:not(.ant-dropdown-hidden)')
   await c.selects('worklist', '.hv-filters > .ant-select')
   await c.popup('dates', page.locator('.hv-filters .ant-picker').first(), '.ant-picker-dropdown:not(.ant-picker-dropdown-hidden)')

@@ -2,7 +2,7 @@
 // What a reader likes goes along to another browser: keys, layout, windows, language; and back to defaults.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { DOCTOR, SERVER, shot, signIn } from './browser.ts'
+import { DOCTOR, SERVER, leave, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 import { ready, WAIT } from './viewer.ts'
 
@@ -40,7 +40,7 @@ const journey: Journey = async (open) => {
   await page.keyboard.press('Tab')
   await until(page, 'kept by the server', (p) => JSON.stringify(p).includes('我的窗') && (p.keys as { length?: string }).length === 'm')
   await shot(page, 'likings')
-  await page.keyboard.press('Escape')
+  await leave(page, '[role=dialog]')
   await page.getByRole('button', { name: 'English' }).click()
   await until(page, 'the language too', (p) => p.language === 'en')
 

@@ -3,7 +3,7 @@
 // lengths with oblong pixels and in reformatted planes, sides, overlay, reload.
 import assert from 'node:assert/strict'
 import type { Locator, Page } from 'playwright-core'
-import { DOCTOR, SERVER, shot, signIn } from './browser.ts'
+import { DOCTOR, SERVER, leave, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const STUDY = process.env.HV_E2E_STUDY ?? ''
@@ -237,8 +237,7 @@ async function help(page: Page): Promise<void> {
   await page.locator('[data-tool=help]').click()
   await page.getByRole('dialog').waitFor()
   await shot(page, 'viewer-keys')
-  await page.keyboard.press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  await leave(page, '[role=dialog]')
 }
 
 const journey: Journey = async (open) => {

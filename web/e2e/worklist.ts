@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import type { Page, Response } from 'playwright-core'
-import { DOCTOR, SERVER, expected, shot, signIn } from './browser.ts'
+import { DOCTOR, SERVER, expected, leave, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
 type Json = Record<string, unknown>
@@ -30,8 +30,7 @@ async function writeByCurl(page: Page): Promise<void> {
   const answer = JSON.parse(printed.toString()) as Json
   const sent = /"studies":\[([^\]]*)\]/.exec(text)?.[1]?.split(',').length
   assert.equal(answer.total, sent, printed.toString())
-  await page.keyboard.press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await leave(page, '.ant-drawer-mask, [role=dialog]')
 }
 
 const journey: Journey = async (open) => {
@@ -66,7 +65,7 @@ const journey: Journey = async (open) => {
   assert.deepEqual(still(JSON.parse(printed.toString())), shown, 'curl gives the same JSON')
   await page.getByText('Python', { exact: true }).click()
   await page.locator('.hv-code pre', { hasText: 'httpx.request' }).first().waitFor()
-  await page.keyboard.press('Escape')
+  await leave(page, '.ant-drawer-mask')
 
   await page.getByRole('checkbox', { name: '全选' }).check()
   await page.getByRole('button', { name: /批量分析（\d+）/ }).click()
