@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -27,7 +28,9 @@ from tests.support.services import missing_service
 pytestmark = [pytest.mark.service, pytest.mark.long, pytest.mark.timeout(900)]
 KILLS = int(os.environ.get("HV_TEST_KILLS", "20"))
 STUDIES = 4
-SEED = 20261121
+SEED = int(os.environ.get("HV_TEST_SEED", "20261121"))
+QUIET_S = 20  # longer than both APIs are ever away together: a sender that repeats adds no study
+PAUSE_S = 8.0  # between studies, so that kills meet senders
 
 
 @dataclass
@@ -84,6 +87,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         workers = [running.add("worker") for _ in range(2)]
         for api in apis:
             api.wait_ready()
+        _be_patient(apis[0], key)
         yield Hospital(running, database, apis, workers, key)
 
 
@@ -92,6 +96,12 @@ def _first_key(environment: dict[str, str]) -> str:
 
     with _settings(environment):
         return asyncio.run(accounts.demo_people(CoreSettings())).admin_key
+
+
+def _be_patient(api: Process, key: str) -> None:
+    url = f"http://127.0.0.1:{api.port}/v1/spaces/default"
+    answer = httpx.patch(url, json={"quiet_s": QUIET_S}, headers={"X-API-Key": key}, timeout=60)
+    assert answer.status_code == 200, answer.text
 
 
 def _slices(number: int) -> list[bytes]:
@@ -130,6 +140,7 @@ class TestKills:
                 answer = hospital.call(lambda c, s=slices: c.stow(s))  # type: ignore[misc]
                 assert answer.refused == []  # type: ignore[attr-defined]
                 sent.append(answer.stored[0].sop_uid)  # type: ignore[attr-defined]
+                time.sleep(PAUSE_S)
 
         sender = threading.Thread(target=send)
         sender.start()

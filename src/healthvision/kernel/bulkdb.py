@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database for a bulk writer: sync connections for its threads, and a commit without a wait.
+"""The database for a bulk writer: sync connections for its threads.
 
-Whoever writes here keeps a journal of its own and can write again what a power cut takes: commits
-are atomic and in order but not yet durable (SQLite synchronous=NORMAL in WAL mode, PostgreSQL
-synchronous_commit=off). Everybody else uses ``kernel.db``.
+Whoever writes here keeps a journal of its own and writes again, when it starts, what a power cut
+took. So on SQLite commits are atomic and in order but not yet durable (synchronous=NORMAL in WAL
+mode): nothing but a power cut undoes them. A PostgreSQL server may fall alone, while the writer
+lives on and believes its rows are there: commits are synced. Everybody else uses ``kernel.db``.
 """
 
 import sqlite3
@@ -37,7 +38,6 @@ class BulkDatabase:
         if self.is_sqlite:
             options["connect_args"] = {"check_same_thread": False, "timeout": PATIENCE_MS / 1000}
         else:
-            options["connect_args"] = {"options": "-c synchronous_commit=off"}
             options["pool_pre_ping"] = True
         self._engine = create_engine(parsed, hide_parameters=True, **options)
         if self.is_sqlite:
