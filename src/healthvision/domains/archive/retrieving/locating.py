@@ -25,7 +25,8 @@ from healthvision.domains.archive.packing import documents
 from healthvision.domains.archive.packing.pack_reading import Documents
 from healthvision.domains.archive.retrieving.coercing import changes_of, coerced_text
 from healthvision.domains.archive.retrieving.opening import corrected
-from healthvision.domains.archive.schemas import InstanceRef, Location
+from healthvision.domains.archive.retrieving.references import InStudy, reference
+from healthvision.domains.archive.schemas import InstanceRef
 from healthvision.domains.archive.tables import Instance, Pack, Series, Study, StudySpaceRow
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.storage.errors import ObjectMissing
@@ -175,7 +176,8 @@ async def find_refs(
 
     def work(connection: Connection) -> tuple[StudyPlace, Any, list[InstanceRef]]:
         place, study, rows = _rows(connection, actor, wanted, _WHOLE_OF)
-        return place, study.coercion, [_ref(row, study) for row in rows]
+        one = InStudy(study.study_id, study.study_uid, study.patient_ref)
+        return place, study.coercion, [reference(row, row, one) for row in rows]
 
     place, coercion, refs = await reader_of(db).run(work)
     if coercion is None or stored:
@@ -252,40 +254,3 @@ def _rows(
     if not rows:
         raise StudyNotFound("there is no such series or instance in this study")
     return StudyPlace(space.id, study.study_id, study.patient_ref), study, rows
-
-
-def _ref(row: Any, study: Any) -> InstanceRef:
-    return InstanceRef(
-        id=row.id,
-        org_id=row.org_id,
-        study_id=study.study_id,
-        series_id=row.series_id,
-        study_uid=study.study_uid,
-        series_uid=row.series_uid,
-        sop_uid=row.sop_uid,
-        sop_class_uid=row.sop_class_uid,
-        transfer_syntax=row.transfer_syntax,
-        modality=row.modality,
-        instance_number=row.instance_number,
-        number_of_frames=row.number_of_frames,
-        rows=row.rows,
-        columns=row.columns,
-        deflated=row.deflated,
-        encapsulated=row.encapsulated,
-        pixel_offset=row.pixel_offset,
-        pixel_length=row.pixel_length,
-        frames=tuple(tuple((s[0], s[1]) for s in frame) for frame in row.frames),
-        bulk={path: (b[0], b[1], b[2]) for path, b in row.bulk.items()},
-        location=Location(
-            row.store,
-            row.object_key,
-            row.generation,
-            row.offset,
-            row.length,
-            row.key_id,
-            row.sha256,
-        ),
-        received_at=row.received_at,
-        origin=row.origin,
-        patient_ref=study.patient_ref,
-    )

@@ -17,11 +17,8 @@ from healthvision.domains.archive.retrieving.coercing import (
     plain_coerced,
 )
 from healthvision.domains.archive.retrieving.opening import Profile, corrected, open_bytes
-from healthvision.domains.archive.schemas import (
-    InstanceRef,
-    Json,
-    Location,
-)
+from healthvision.domains.archive.retrieving.references import InStudy, reference
+from healthvision.domains.archive.schemas import InstanceRef, Json
 from healthvision.domains.archive.tables import Instance, Series, Study
 from healthvision.domains.audit import service as audit
 from healthvision.domains.spaces import service as spaces
@@ -165,42 +162,9 @@ async def study_metadata(
 
 
 def ref_of(row: Instance, series: Series, study: Study) -> InstanceRef:
-    """Return the readable reference of an instance row."""
-    return InstanceRef(
-        id=row.id,
-        org_id=row.org_id,
-        study_id=row.study_id,
-        series_id=row.series_id,
-        study_uid=study.study_uid,
-        series_uid=series.series_uid,
-        sop_uid=row.sop_uid,
-        sop_class_uid=row.sop_class_uid,
-        transfer_syntax=row.transfer_syntax,
-        modality=series.modality,
-        instance_number=row.instance_number,
-        number_of_frames=row.number_of_frames,
-        rows=row.rows,
-        columns=row.columns,
-        deflated=row.deflated,
-        encapsulated=row.encapsulated,
-        pixel_offset=row.pixel_offset,
-        pixel_length=row.pixel_length,
-        frames=tuple(tuple((s[0], s[1]) for s in frame) for frame in row.frames),
-        bulk={path: (b[0], b[1], b[2]) for path, b in row.bulk.items()},
-        location=Location(
-            row.store,
-            row.object_key,
-            row.generation,
-            row.offset,
-            row.length,
-            row.key_id,
-            row.sha256,
-        ),
-        received_at=row.received_at,
-        origin=row.origin,
-        patient_ref=study.patient_ref,
-        changes=changes_of(study.coercion, series.series_uid),
-    )
+    """Return the readable reference of an instance row, with the corrections of its study."""
+    place = InStudy(row.study_id, study.study_uid, study.patient_ref)
+    return reference(row, series, place, changes_of(study.coercion, series.series_uid))
 
 
 async def thumbnail(
