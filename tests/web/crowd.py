@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, insert, select
 from sqlalchemy.orm import Session
 
 from healthvision.domains.analysis.tables import Task
-from healthvision.domains.archive.tables import Quarantined
+from healthvision.domains.archive.tables import CorrectionRow, Quarantined, Study
 from healthvision.domains.audit.tables import AuditEvent
 from healthvision.domains.identity.tables import ApiKey, Membership, User
 from healthvision.domains.reading.ordering import order_key_of, rank_of
@@ -25,11 +25,12 @@ PEOPLE, MANY = 1000, 10_000
 
 
 def crowd(url: str, org_id: UUID) -> None:
-    """Write 1,000 people and keys; 10,000 studies, tasks, refused files and audit events."""
+    """Write 1,000 people and keys; 10,000 studies, tasks, refused files, notes and events."""
     engine = create_engine(sync_url(url))
     with Session(engine) as session:
         space = session.scalars(select(Space.id).where(Space.org_id == org_id)).first()
-    assert space is not None
+        study = session.scalars(select(Study.id).where(Study.org_id == org_id)).first()
+    assert space is not None and study is not None
     people = list(_people())
     studies = [_study(org_id, space, n) for n in range(MANY)]
     lists: list[tuple[Any, list[Row]]] = [
@@ -40,6 +41,7 @@ def crowd(url: str, org_id: UUID) -> None:
         (WorklistSpace, [{"study_id": s["study_id"], "space_id": space} for s in studies]),
         (Task, [_task(org_id, space, s, n) for n, s in enumerate(studies)]),
         (Quarantined, [_refused(org_id, space, n) for n in range(MANY)]),
+        (CorrectionRow, [_note(org_id, study) for _ in range(MANY)]),
         (AuditEvent, [_event(org_id, people[n % PEOPLE]["id"], n) for n in range(MANY)]),
     ]
     for table, rows in lists:
@@ -129,6 +131,19 @@ def _task(org_id: UUID, space: UUID, study: Row, number: int) -> Row:
         "cancel_requested": False,
         "deadline_missed": False,
         "finished_at": study["received_at"],
+    }
+
+
+def _note(org_id: UUID, study_id: UUID) -> Row:
+    return {
+        "org_id": org_id,
+        "kind": "reject_asked",
+        "study_id": study_id,
+        "code": "quality",
+        "reason": "rejection note of the sender (DCM 113001)",
+        "before": {},
+        "after": {"note": str(new_id()), "note_uid": "2.25.1", "named": 1, "elsewhere": 0},
+        "made_by": "device:CT1",
     }
 
 

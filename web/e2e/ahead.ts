@@ -4,7 +4,7 @@
 // stands until the image is drawn; without it, and after code that was lost once, the viewer opens all the same.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { DOCTOR, expected, shot, signIn } from './browser.ts'
+import { DOCTOR, expected, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 import { pixels, ready, tile, WAIT } from './viewer.ts'
 
@@ -16,6 +16,7 @@ const BLOCKS = list('HV_E2E_BLOCKS')
 const FIRST = process.env.HV_E2E_FIRST ?? ''
 const ROW = 30 // through the middle of the blocks
 const CODE = '**/assets/viewer-*.js'
+const START = '**/assets/start-*.js'
 const PICTURE = /\/rendered\?/
 
 interface Box {
@@ -62,6 +63,13 @@ async function watch(page: Page): Promise<void> {
     }
     look()
   })
+}
+
+/** From the first look on the picture stood at one place, and the canvas followed it at once. */
+async function steady(page: Page): Promise<void> {
+  await page.waitForFunction(() => (window as unknown as { told: string[] }).told.at(-1) === 'canvas', undefined, WAIT)
+  const told = await page.evaluate(() => (window as unknown as { told: string[] }).told)
+  assert.deepEqual([told.length, told[0]?.split(' ')[0], told[1]], [2, 'picture', 'canvas'], `no gap and no jump: ${told.join(', ')}`)
 }
 
 /** Where a line from dark to bright and back crosses half its height, in pixels. */
@@ -132,9 +140,38 @@ async function same(open: Parameters<Journey>[0]): Promise<void> {
   await page.waitForFunction(() => performance.getEntriesByName('hv-drawn').length > 0, undefined, WAIT)
   await page.locator('.hv-first').waitFor({ state: 'detached', ...WAIT })
   await shot(page, 'ahead-canvas')
-  const told = await page.evaluate(() => (window as unknown as { told: string[] }).told)
-  assert.deepEqual([told.length, told[0]?.split(' ')[0], told[1]], [2, 'picture', 'canvas'], `no gap and no jump: ${told.join(', ')}`)
+  await steady(page)
   await compared(page, ahead)
+}
+
+/** By its address the picture stands before the interface has started, and stays where it is until the canvas. */
+async function addressed(open: Parameters<Journey>[0]): Promise<void> {
+  const { page, asked, link } = await listed(open, () => Promise.resolve())
+  const address = await link.getAttribute('href')
+  let release: () => void = () => undefined
+  const held = new Promise<void>((resolve) => { release = resolve })
+  await page.route(START, async (route) => {
+    await held
+    await route.fallback()
+  })
+  asked.length = 0
+  await page.goto(`${SERVER}${address ?? ''}`, { waitUntil: 'commit' })
+  await page.locator('.hv-first img').waitFor(WAIT)
+  assert.equal(await page.locator('.hv-bar, canvas').count(), 0, 'the interface has not started')
+  assert.equal(await page.locator('.hv-first').getAttribute('data-first'), FIRST)
+  await watch(page)
+  const ahead = await seen(page)
+  await shot(page, 'ahead-address')
+  release()
+  await ready(page, 'stack-0')
+  await page.waitForFunction(() => performance.getEntriesByName('hv-drawn').length > 0, undefined, WAIT)
+  await page.locator('.hv-first').waitFor({ state: 'detached', ...WAIT })
+  await steady(page)
+  await compared(page, ahead)
+  for (const once of ['/ui/session', /\/dicomweb\/.*\/series$/, /\/v1\/studies\/[^/]+$/]) {
+    const times = asked.filter((path) => (typeof once === 'string' ? path === once : once.test(path))).length
+    assert.equal(times, 1, `asked once: ${String(once)}`)
+  }
 }
 
 async function compared(page: Page, ahead: { box: Box; greys: number[] }): Promise<void> {
@@ -183,6 +220,7 @@ async function without(open: Parameters<Journey>[0]): Promise<void> {
 
 const journey: Journey = async (open) => {
   await same(open)
+  await addressed(open)
   await without(open)
 }
 

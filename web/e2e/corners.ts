@@ -157,7 +157,7 @@ async function machine(c: Crawl): Promise<void> {
   const { page } = c
   await c.go('/admin/webhooks', '.hv-first-button')
   await c.popup('new-webhook', c.button('admin:hooks.new'), DIALOG)
-  for (const part of ['jobs', 'quarantine', 'audit', 'deadlines']) {
+  for (const part of ['jobs', 'quarantine', 'notes', 'audit', 'deadlines']) {
     await c.go(`/admin/${part}`, '.ant-table')
     await c.selects(part, '.hv-filters > .ant-select:not(.hv-patient-choice), .hv-first-button.ant-select')
   }
@@ -165,6 +165,15 @@ async function machine(c: Crawl): Promise<void> {
   await c.look('jobs-cancelled')
   await c.go('/admin/deadlines?days=1&priority=urgent', '.ant-empty')
   await c.look('deadlines-empty')
+  await c.go('/admin/notes', '.ant-table-row')
+  for (const way of ['follow', 'decline']) {
+    await c.button(`admin:notes.${way}`).click()
+    await page.locator(DIALOG).getByRole('button', { name: word(`admin:notes.${way}`), exact: true }).click()
+    await page.locator('.ant-form-item-explain-error').waitFor()
+    await c.look(`note-${way}`)
+    await leave(page, DIALOG)
+  }
+  await c.failing('notes-error', '**/v1/rejection-notes?*', '/admin/notes', '.ant-alert-error')
   await c.go(`/admin/audit?action=${NOTHING}`, '.ant-empty')
   await c.look('audit-empty')
   await c.popup('audit-dates', page.locator('.hv-filters .ant-picker').first(), '.ant-picker-dropdown:not(.ant-picker-dropdown-hidden)')

@@ -82,6 +82,7 @@ const journey: Journey = async (open) => {
   await people(page)
   await visit(page, '/admin/keys')
   await visit(page, '/admin/quarantine?state=all')
+  await visit(page, '/admin/notes')
   await visit(page, '/admin/jobs?state=failed')
   await page.getByRole('combobox', { name: '状态' }).click()
   await page.locator('.ant-select-item-option', { hasText: '已取消' }).click()

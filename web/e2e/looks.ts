@@ -7,7 +7,7 @@ import { ADMIN, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 import { chineseLeft, englishLeft, serious } from './words.ts'
 
-const PATHS = ['/', '/analyze', '/models', ...['users', 'roles', 'keys', 'webhooks', 'jobs', 'deadlines', 'quarantine', 'audit', 'health'].map((p) => `/admin/${p}`)]
+const PATHS = ['/', '/analyze', '/models', ...['users', 'roles', 'keys', 'webhooks', 'jobs', 'deadlines', 'quarantine', 'notes', 'audit', 'health'].map((p) => `/admin/${p}`)]
 const LIST_BYTES = 700 * 1024
 async function quiet(page: Page): Promise<void> {
   await page.locator('main h1, main h2, .hv-page').first().waitFor()

@@ -20,6 +20,7 @@ const PARTS: Record<string, [string, string]> = {
   webhooks: ['notify:read', '/v1/subscriptions'],
   jobs: ['analysis:read', '/v1/tasks'],
   quarantine: ['quarantine:manage', '/v1/quarantine'],
+  notes: ['studies:correct', '/v1/rejection-notes'],
   audit: ['audit:read', '/v1/audit/events'],
 }
 

@@ -3,15 +3,12 @@
 // for the first moment and for times without network; what could not be sent yet is sent later.
 import { create } from 'zustand'
 import { changeMyPreferences, getMyPreferences, type PreferencesPatch, type PreferencesRead } from './generated'
+import { NOTHING, readKept, writeKept, type KeptHere } from './kept'
 
-const NOTHING: PreferencesRead = { language: null, keys: {}, layouts: {}, windows: {}, opacity: null }
-const STORE = 'hv-preferences'
 const PAUSE_MS = 400 // several changes in a row go in one call
 
-interface Kept {
+interface Kept extends KeptHere {
   owner: string // '' while nobody is signed in
-  known: PreferencesRead
-  pending: PreferencesPatch[] // changed here in this order, not with the server yet
 }
 
 export const usePreferences = create<Kept>(() => ({ owner: '', known: NOTHING, pending: [] }))
@@ -42,18 +39,9 @@ export function joined(before: readonly PreferencesPatch[], after: PreferencesPa
   return [...before.slice(0, -1), next as PreferencesPatch]
 }
 
-function read(owner: string): Pick<Kept, 'known' | 'pending'> {
-  try {
-    const kept = JSON.parse(localStorage.getItem(`${STORE}:${owner}`) ?? '{}') as Partial<Kept>
-    return { known: { ...NOTHING, ...kept.known }, pending: Array.isArray(kept.pending) ? kept.pending : [] }
-  } catch {
-    return { known: NOTHING, pending: [] }
-  }
-}
-
 function keep(): void {
   const { owner, known, pending } = usePreferences.getState()
-  if (owner) localStorage.setItem(`${STORE}:${owner}`, JSON.stringify({ known, pending }))
+  if (owner) writeKept(owner, { known, pending })
 }
 
 const latest = (known: PreferencesRead, pending: readonly PreferencesPatch[]) => pending.reduce(applied, known)
@@ -92,7 +80,7 @@ function settle(): Promise<void> {
 
 /** Take the preferences of a person: the copy at once, the server's when they come. */
 export async function openPreferences(owner: string, due?: PreferencesPatch): Promise<void> {
-  const { known, pending } = read(owner)
+  const { known, pending } = readKept(owner)
   const all = due ? joined(pending, due) : pending
   usePreferences.setState({ owner, known: latest(known, all), pending: all })
   await settle()

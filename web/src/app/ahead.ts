@@ -6,12 +6,15 @@ import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import { usePreferences } from '../api/preferences'
 import { useReachable } from '../api/reachable'
+import type { StudyRead } from '../api/generated'
 import { callsAhead } from '../api/recorder'
 import { studyOptions } from '../screens/viewer/study'
-import { askAhead } from '../viewer/dicom/web'
-import { firstImage, type FirstImage } from '../viewer/first/choose'
+import type { FirstImage } from '../viewer/first/choose'
+import { findFirst, isUid, spaceIn, studyIn } from '../viewer/first/find'
+import { endStanding } from '../viewer/first/standing'
 import { dropFirst, expectFirst } from '../viewer/first/state'
 import { anew } from './chunks'
+import { takeOpened } from './early'
 import { useSession } from './session'
 import type { makeRouter } from './routes'
 
@@ -35,16 +38,6 @@ export function expectViewer(): void {
     .catch(() => undefined) // opening a study tells
 }
 
-/** Name of the study in the address of the viewer; undefined elsewhere, and when no study can be so named. */
-export function studyIn(pathname: string): string | undefined {
-  const named = /^\/viewer\/([^/]+)$/.exec(pathname)?.[1]
-  try {
-    return named && decodeURIComponent(named)
-  } catch {
-    return undefined // not percent-encoded: the screen tells
-  }
-}
-
 interface Address {
   pathname: string
   search: string
@@ -57,19 +50,18 @@ export interface Opening {
 }
 
 function uidOf({ state }: Address, named: string): string | undefined {
-  return /^[\d.]+$/.test(named) ? named : (state as Partial<Opening> | null)?.studyUid
+  return isUid(named) ? named : (state as Partial<Opening> | null)?.studyUid
 }
 
 /** Ask for the study and its first series; returns the image that the viewer will show first, where that is known. */
 async function find(queries: QueryClient, to: Address, named: string): Promise<FirstImage | undefined> {
-  const query = new URLSearchParams(to.search)
-  const space = query.get('space') ?? 'default'
-  const study = queries.fetchQuery(studyOptions(named, space)).catch(() => null) // the screen asks again, and tells
+  const study = askStudy(queries, to, named)
   const studyUid = uidOf(to, named) ?? (await study)?.study_uid
-  const found = studyUid ? await askAhead({ space, studyUid }) : undefined
-  if (!found || query.has('result') || query.has('prior')) return undefined // another image, or beside another one
-  const layout = usePreferences.getState().known.layouts?.[found.item.modality] ?? '1x1'
-  return layout === '1x1' ? firstImage(found.item, found.images) : undefined
+  return studyUid ? findFirst(studyUid, to.search, () => usePreferences.getState().known.layouts ?? {}) : undefined
+}
+
+function askStudy(queries: QueryClient, to: Address, named: string): Promise<StudyRead | null> {
+  return queries.fetchQuery(studyOptions(named, spaceIn(to.search))).catch(() => null) // the screen asks again, and tells
 }
 
 /** Follow the addresses of a router: the data of a study is asked for while its screen is on its way. */
@@ -79,12 +71,17 @@ export function Ahead({ router }: { router: ReturnType<typeof makeRouter> }) {
   const may = can('studies:read')
   useEffect(() => {
     let seen = ''
+    endStanding()
     const look = (to: Address) => {
       const first = seen === ''
       if (seen === to.pathname) return
       seen = to.pathname
-      dropFirst()
       const named = studyIn(to.pathname)
+      if (first && may && named && takeOpened(to.pathname)) {
+        void askStudy(queries, to, named)
+        return
+      }
+      dropFirst()
       if (!may || !named) return
       if (!first) callsAhead()
       void expectFirst(() => find(queries, to, named))

@@ -9,6 +9,8 @@ import type { MeRead, SessionRead, SignIn } from '../api/generated'
 import { onExpired, setCsrf } from '../api/transport'
 import { useIdleSignOut } from './idle'
 import { useLikings } from './liking'
+import { holds } from './rights'
+import { takeSession } from './early'
 
 export interface SessionContext {
   me: MeRead
@@ -41,13 +43,6 @@ export function useDoor(): SignInContext {
   const found = useContext(Door)
   if (!found) throw new Error('useDoor: no SessionProvider')
   return found
-}
-
-/** Tell whether permissions ('room:verb', 'room:*', '*') hold one. */
-export function holds(permissions: readonly string[], wanted: string): boolean {
-  if (permissions.includes(wanted)) return true
-  if (wanted.startsWith('installation:')) return false
-  return permissions.includes('*') || permissions.includes(`${wanted.split(':')[0]}:*`)
 }
 
 function useExpiry(ended: () => void): () => void {
@@ -86,9 +81,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [])
 
   const load = useCallback(() => {
-    getSession({ throwOnError: true })
-      .then(({ data }) => {
-        keep(data.session)
+    const asked = takeSession() ?? getSession({ throwOnError: true }).then(({ data }) => data)
+    asked
+      .then(({ session: found }) => {
+        keep(found)
       })
       .catch(() => {
         setFailed(true)

@@ -2,11 +2,11 @@
 // Texts: one JSON per screen and language; zh-CN is the default. A test keeps both key sets equal.
 import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
+import { KEPT, keptLanguage, type Language } from './kept'
 
-export type Language = 'zh-CN' | 'en'
+export type { Language }
 type Texts = Record<string, unknown>
 
-const KEPT = 'hv-language'
 const files = import.meta.glob<Texts>('./*/*.json', { eager: true, import: 'default' })
 
 /** All texts by language and namespace (the file's name). */
@@ -19,20 +19,16 @@ export function resources(): Record<string, Record<string, Texts>> {
   return found
 }
 
-function chosen(): Language {
-  return localStorage.getItem(KEPT) === 'en' ? 'en' : 'zh-CN'
-}
-
 void i18next.use(initReactI18next).init({
   resources: resources() as never,
-  lng: chosen(),
+  lng: keptLanguage(),
   fallbackLng: false,
   defaultNS: 'common',
   interpolation: { escapeValue: false }, // React escapes
   returnNull: false,
   initAsync: false,
 })
-document.documentElement.lang = chosen()
+document.documentElement.lang = keptLanguage()
 
 /** The language of a pair of texts from the server. */
 export function isChinese(): boolean {

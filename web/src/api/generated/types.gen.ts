@@ -29,6 +29,21 @@ export type ActionCount = {
 };
 
 /**
+ * ActionRead
+ *
+ * One act that the log knows, in words of both languages.
+ */
+export type ActionRead = {
+    /**
+     * Action
+     *
+     * Its code, as the 'action' filter takes it; '<part>.*': all of one part.
+     */
+    action: string;
+    words: Text;
+};
+
+/**
  * AddendumCreate
  *
  * Text that is added to a signed report.
@@ -1898,6 +1913,69 @@ export type HealthRead = {
 };
 
 /**
+ * HeldNoteRead
+ *
+ * A rejection note of a sender that was held for a person (``HV_ARCHIVE_IOCM``).
+ */
+export type HeldNoteRead = {
+    /**
+     * Code
+     */
+    code: 'quality' | 'patient_safety' | 'incorrect_worklist' | 'retention_expired';
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Decided At
+     */
+    decided_at: string | null;
+    /**
+     * Decided By
+     */
+    decided_by: string | null;
+    /**
+     * Decided Reason
+     */
+    decided_reason: string | null;
+    /**
+     * Elsewhere
+     *
+     * How many of other studies, which are left alone.
+     */
+    elsewhere: number;
+    /**
+     * Id
+     *
+     * Of the correction that asks; undo it to decline the note.
+     */
+    id: string;
+    /**
+     * Made By
+     *
+     * Kind and id of the account that sent it.
+     */
+    made_by: string;
+    /**
+     * Named
+     *
+     * How many images of its study the note names.
+     */
+    named: number;
+    /**
+     * Note
+     *
+     * Instance id of the note; reject the study with it to follow.
+     */
+    note: string;
+    /**
+     * State
+     */
+    state: 'waiting' | 'followed' | 'declined';
+    study: StudyRead;
+};
+
+/**
  * InclusionProof
  *
  * Proof that an event is in the tree of a signed head (RFC 9162 2.1.3).
@@ -2978,6 +3056,28 @@ export type PageGrantRead = {
      * Items
      */
     items: Array<GrantRead>;
+    /**
+     * Next
+     *
+     * Cursor of the next page; null on the last one.
+     */
+    next: string | null;
+    /**
+     * Total
+     *
+     * Number of all matches, when it was asked for.
+     */
+    total: number | null;
+};
+
+/**
+ * Page[HeldNoteRead]
+ */
+export type PageHeldNoteRead = {
+    /**
+     * Items
+     */
+    items: Array<HeldNoteRead>;
     /**
      * Next
      *
@@ -12849,6 +12949,73 @@ export type AccessLogResponses = {
 
 export type AccessLogResponse = AccessLogResponses[keyof AccessLogResponses];
 
+export type ListAuditActionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/audit/actions';
+};
+
+export type ListAuditActionsErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type ListAuditActionsError = ListAuditActionsErrors[keyof ListAuditActionsErrors];
+
+export type ListAuditActionsResponses = {
+    /**
+     * Response List Audit Actions
+     *
+     * Successful Response
+     */
+    200: Array<ActionRead>;
+};
+
+export type ListAuditActionsResponse = ListAuditActionsResponses[keyof ListAuditActionsResponses];
+
 export type ComplianceReportData = {
     body?: never;
     path?: never;
@@ -18659,6 +18826,86 @@ export type ReleaseQuarantinedResponses = {
 };
 
 export type ReleaseQuarantinedResponse = ReleaseQuarantinedResponses[keyof ReleaseQuarantinedResponses];
+
+export type ListRejectionNotesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Decided
+         */
+        decided?: boolean;
+        /**
+         * Cursor
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * Rows per page.
+         */
+        limit?: number;
+    };
+    url: '/v1/rejection-notes';
+};
+
+export type ListRejectionNotesErrors = {
+    /**
+     * Malformed request
+     */
+    400: ProblemDocument;
+    /**
+     * Sign-in required
+     */
+    401: ProblemDocument;
+    /**
+     * Not allowed
+     */
+    403: ProblemDocument;
+    /**
+     * Not found, or not in this organisation
+     */
+    404: ProblemDocument;
+    /**
+     * Conflict with what is stored
+     */
+    409: ProblemDocument;
+    /**
+     * Precondition failed
+     */
+    412: ProblemDocument;
+    /**
+     * Over a size limit
+     */
+    413: ProblemDocument;
+    /**
+     * Input not valid
+     */
+    422: ProblemDocument;
+    /**
+     * Over the rate limit
+     */
+    429: ProblemDocument;
+    /**
+     * Temporarily unavailable
+     */
+    503: ProblemDocument;
+    /**
+     * Storage is full
+     */
+    507: ProblemDocument;
+};
+
+export type ListRejectionNotesError = ListRejectionNotesErrors[keyof ListRejectionNotesErrors];
+
+export type ListRejectionNotesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageHeldNoteRead;
+};
+
+export type ListRejectionNotesResponse = ListRejectionNotesResponses[keyof ListRejectionNotesResponses];
 
 export type ListRemoteAesData = {
     body?: never;
@@ -26100,6 +26347,12 @@ export type ListUsersData = {
          * Words; each is a part of the name or the e-mail address, in upper or lower case.
          */
         q?: string;
+        /**
+         * Id
+         *
+         * Only the people with these ids; more than one may be given.
+         */
+        id?: Array<string> | null;
     };
     url: '/v1/users';
 };

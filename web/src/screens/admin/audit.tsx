@@ -13,20 +13,15 @@ import { useSession } from '../../app/session'
 import { PagedTable } from '../../components/paged-table'
 import { PersonChoice } from '../../components/person-choice'
 import { moment, personName } from '../../components/text'
-import { everybodyOptions } from './everybody'
 import { useClearing } from '../../components/clearing'
+import { Account } from '../../components/account'
+import { Act, ActChoice } from './acts'
 
 type Query = NonNullable<ListEventsData['query']>
 const ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/i
 const CATEGORIES = ['access', 'change', 'export', 'security'] as const
 const OUTCOMES = ['success', 'refused', 'failed'] as const
 const NAMES = ['category', 'outcome', 'action', 'user_id', 'patient_id', 'study_id', 'from', 'to'] as const
-
-function useNames(): (id: string | null | undefined, other: string) => string {
-  const { can } = useSession()
-  const users = useQuery({ ...everybodyOptions, enabled: can('users:read') })
-  return (id, other) => users.data?.find((u) => u.id === id)?.name ?? other
-}
 
 function useQueryInAddress() {
   const [params, setParams] = useSearchParams()
@@ -70,7 +65,6 @@ function Verify() {
 
 function WhoSaw({ query }: { query: Query }) {
   const { t } = useTranslation('admin')
-  const name = useNames()
   const of = { patient_id: query.patient_id, study_id: query.study_id }
   const seen = useQuery(viewersOptions({ query: of }))
   if (seen.error) return <Trouble error={seen.error} />
@@ -85,7 +79,7 @@ function WhoSaw({ query }: { query: Query }) {
         dataSource={seen.data}
         locale={{ emptyText: t('audit.nobody') }}
         columns={[
-          { title: t('audit.actor'), key: 'who', render: (_, v) => name(v.user_id, v.actor_id) },
+          { title: t('audit.actor'), key: 'who', render: (_, v) => <Account person={v.user_id} other={v.actor_id} /> },
           { title: t('audit.kind'), dataIndex: 'actor_kind', render: (k: string) => t(`audit.actors.${k}`) },
           { title: t('audit.accesses'), dataIndex: 'accesses', align: 'right' },
           { title: t('audit.first'), dataIndex: 'first', render: (at: string) => <span className="hv-num">{moment(at, true)}</span> },
@@ -138,7 +132,7 @@ function Filters() {
       <Select<string> allowClear={clearing} value={query.category ?? undefined} placeholder={t('audit.category')} aria-label={t('audit.category')} onChange={(category) => change({ category })} options={CATEGORIES.map((value) => ({ value, label: t(`audit.categories.${value}`) }))} popupMatchSelectWidth={false} />
       <Select<string> allowClear={clearing} value={query.outcome ?? undefined} placeholder={t('audit.outcome')} aria-label={t('audit.outcome')} onChange={(outcome) => change({ outcome })} options={OUTCOMES.map((value) => ({ value, label: t(`audit.outcomes.${value}`) }))} popupMatchSelectWidth={false} />
       <PersonChoice value={query.user_id ?? undefined} change={(user_id) => change({ user_id })} label={t('audit.person')} />
-      <Input.Search key={`a${query.action ?? ''}`} defaultValue={query.action ?? ''} allowClear placeholder={t('audit.action')} aria-label={t('audit.action')} onSearch={(action) => change({ action: action.trim() })} />
+      <ActChoice value={query.action ?? undefined} change={(action) => change({ action })} />
       <Input.Search key={`s${query.study_id ?? ''}`} defaultValue={query.study_id ?? ''} allowClear placeholder={t('audit.study')} aria-label={t('audit.study')} onSearch={(id) => change({ study_id: ID.test(id.trim()) ? id.trim() : undefined })} />
       <PatientChoice value={query.patient_id ?? undefined} change={(patient_id) => change({ patient_id })} />
       <DatePicker.RangePicker onChange={(days) => period(days)} allowEmpty={[true, true]} />
@@ -153,7 +147,6 @@ function Filters() {
 export function Audit() {
   const { t } = useTranslation('admin')
   const { query, text } = useQueryInAddress()
-  const name = useNames()
   return (
     <>
       <Filters />
@@ -166,15 +159,15 @@ export function Audit() {
         expandable={{
           expandedRowRender: (event) => (
             <pre className="hv-json" tabIndex={0}>
-              {JSON.stringify({ before: event.before, after: event.after, detail: event.detail, request: event.request_id }, null, 2)}
+              {JSON.stringify({ action: event.action, before: event.before, after: event.after, detail: event.detail, request: event.request_id }, null, 2)}
             </pre>
           ),
           columnTitle: <span className="hv-hidden">{t('audit.detail')}</span>,
         }}
         columns={[
           { title: t('at'), dataIndex: 'at', render: (at: string) => <span className="hv-num">{moment(at, true)}</span> },
-          { title: t('audit.actor'), key: 'who', render: (_, e) => name(e.user_id, e.actor_id) },
-          { title: t('audit.act'), dataIndex: 'action', render: (a: string) => <code>{a}</code> },
+          { title: t('audit.actor'), key: 'who', render: (_, e) => <Account person={e.user_id} other={e.actor_id} /> },
+          { title: t('audit.act'), key: 'action', render: (_, e) => <Act event={e} /> },
           { title: t('audit.category'), dataIndex: 'category', render: (c: string) => t(`audit.categories.${c}`) },
           { title: t('audit.outcome'), dataIndex: 'outcome', render: (o: string) => <span className={o === 'success' ? '' : 'hv-task-failed'}>{t(`audit.outcomes.${o}`)}</span> },
           { title: t('audit.subject'), key: 'subject', render: (_, e) => (e.subject ? <code title={e.subject}>{`${e.kind} ${e.subject.slice(-12)}`}</code> : '—') },

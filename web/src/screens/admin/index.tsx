@@ -10,6 +10,7 @@ import { Audit } from './audit'
 import { Deadlines } from './deadlines'
 import { Health } from './health'
 import { Keys } from './keys'
+import { Notes } from './notes'
 import { Quarantine } from './quarantine'
 import { Roles } from './roles'
 import { Tasks } from './tasks'
@@ -31,6 +32,7 @@ const PARTS: readonly Part[] = [
   { name: 'jobs', needs: 'analysis:read', Screen: Tasks },
   { name: 'deadlines', needs: 'analysis:read', Screen: Deadlines },
   { name: 'quarantine', needs: 'quarantine:manage', Screen: Quarantine },
+  { name: 'notes', needs: 'studies:correct', Screen: Notes },
   { name: 'audit', needs: 'audit:read', Screen: Audit },
   { name: 'health', needs: 'analysis:read', Screen: Health },
 ]

@@ -2,6 +2,7 @@
 // The picture of the first image at the place where the viewer will draw it, marked as on its way.
 import { useLayoutEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
+import { endStanding } from './standing'
 import { useFirst } from './state'
 
 export function FirstPicture() {
@@ -10,6 +11,7 @@ export function FirstPicture() {
   const place = useRef<HTMLDivElement>(null)
   useLayoutEffect(() => {
     if (picture) place.current?.replaceChildren(picture.element)
+    endStanding()
   }, [picture])
   if (!picture) return null
   return (

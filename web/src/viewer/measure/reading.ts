@@ -103,7 +103,7 @@ function referencesIn(ds: Dataset, tag: string): Reference[] {
   )
 }
 
-type Head = Pick<Report, 'sopUid' | 'seriesUid' | 'author' | 'at' | 'evidence'>
+type Head = Pick<Report, 'sopUid' | 'seriesUid' | 'author' | 'at' | 'evidence' | 'own'>
 
 function groupOf(box: Dataset, head: Head): Group {
   const own = items(box, '0040A730')
@@ -127,7 +127,7 @@ function groupOf(box: Dataset, head: Head): Group {
     pixels: plane && (asDrawn(chunks(numbers(plane, '00700022'), 2), kind) as [number, number][]),
     sopUid: text(object, '00081155'),
     frame: number(object, '00081160') ?? 1,
-    author: groupAuthor(own, head.author),
+    author: head.own ? head.author : groupAuthor(own, head.author), // the server vouches for a saving's author only
     at: text(box, '0040A032') || head.at,
     basis: basisOf(own, head.evidence),
     report: { sopUid: head.sopUid, seriesUid: head.seriesUid },
@@ -155,12 +155,12 @@ export function readReport(ds: Dataset): Report | undefined {
     author: authorOf(ds),
     at: `${text(ds, '00080023')}${text(ds, '00080033')}`,
     evidence: referencesIn(ds, '0040A375'),
+    own: text(ds, '00080070') === MAKER && text(ds, '0008103E') === DESCRIPTION,
   }
   return {
     ...head,
     title: text(ds, '0008103E') || meaning(ds),
     number: number(ds, '00200013') ?? 0,
-    own: text(ds, '00080070') === MAKER && text(ds, '0008103E') === DESCRIPTION,
     groups: [...all(ds)].filter((i) => nameOf(i) === C.GROUP.value).map((box) => groupOf(box, head)),
     before: referencesIn(ds, '0040A360').map((r) => r.sopUid),
   }

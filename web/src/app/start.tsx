@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Starts the interface; by far the larger part, begun by ../main when the first picture was asked for.
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { App } from './app/app'
-import { markStyles } from './app/nonce'
-import './app/base.css'
-import './i18n'
+import '../i18n'
+import { App } from './app'
+import { markStyles } from './nonce'
 
 markStyles()
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
-import { studyIn } from './ahead'
+import { studyIn } from './find'
 
 describe('studyIn', () => {
   it('reads the study out of the address', () => {
