@@ -32,6 +32,7 @@ from healthvision.domains.modelhub.ports import (
     Context,
     EvidenceRecord,
     Manifest,
+    Parameter,
     StudyInput,
 )
 
@@ -59,6 +60,10 @@ def manifest(version: str = "1.0.0", *, identifier: str = "bright") -> Manifest:
         description=Text(zh="查找高于阈值的体素。", en="Finds voxels above a threshold."),
         accepts="Modality == 'CT' && instance_count >= 3",
         intended_use=Text(zh="仅用于测试。", en="Tests only."),
+        parameters=(
+            Parameter(name="behave", kind="text", title=Text(zh="行为", en="behaviour")),
+            Parameter(name="threshold", kind="number", title=Text(zh="阈值", en="threshold")),
+        ),
         evidence_level=EvidenceLevel.E1,
         evidence=(RECORD,),
         budget=Budget(memory_mb=1024, cpu_seconds=60, wall_seconds=60, threads=1),

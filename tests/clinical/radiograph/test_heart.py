@@ -45,6 +45,22 @@ class TestMeasureHeart:
         assert abs(heart.ratio - truth) < 0.02
         assert heart.low <= truth <= heart.high
 
+    def test_a_border_that_slopes_to_the_diaphragm_is_followed_to_its_end(self) -> None:
+        pixels, fields = chest()
+        y, x = np.mgrid[:SIDE, :SIDE]
+        apex = (y > 120) & (x >= 128) & (x <= 176 + (y - 120) * 0.3)
+        heart = measure_heart(np.where(apex, 0.8, pixels).astype(np.float32), fields)
+        assert heart is not None
+        assert abs(heart.ratio - (77 + 26) / 177) < 0.03  # 209 is the lowest row
+
+    def test_the_hilum_at_the_picture_s_left_is_no_heart(self) -> None:
+        pixels, fields = chest()
+        hilum = pixels.copy()
+        hilum[135:158, 78:111] = 0.8
+        heart = measure_heart(hilum, fields)
+        assert heart is not None
+        assert abs(heart.ratio - 77 / 177) < 0.02
+
     def test_a_white_chest_gives_no_ratio(self) -> None:
         _, fields = chest()
         rng = np.random.default_rng(1)

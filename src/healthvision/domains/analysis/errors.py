@@ -94,6 +94,12 @@ class NotComparable(Invalid):
     code, title = "results-not-comparable", "Results cannot be compared"
 
 
+class ParameterRefused(Invalid):
+    """The application has no parameter of that name, or it cannot have that value."""
+
+    code, title = "analysis-parameter-refused", "Parameter not taken by the application"
+
+
 class RuleExists(Conflict):
     """The space has a rule of that name."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A study of the archive as applications and rules see it, from rows alone (no bytes read)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -50,7 +51,7 @@ class StudyPlan:
         series = accepted(application.manifest, self.series) or self.series
         return tuple(ref for header in series for ref in self.instances[header.series_uid])
 
-    def key(self, application: Installed, parameters: dict[str, object], seed: int) -> str:
+    def key(self, application: Installed, parameters: Mapping[str, object], seed: int) -> str:
         """Return the task key: application, version, weights, options and image digests."""
         manifest = application.manifest
         head = [manifest.id, manifest.version, application.weights_sha256 or ""]

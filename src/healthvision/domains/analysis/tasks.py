@@ -20,6 +20,7 @@ from healthvision.domains.analysis.events import (
     TaskCreated,
     TaskFailed,
 )
+from healthvision.domains.analysis.parameters import check_parameters
 from healthvision.domains.analysis.plan import StudyPlan, plan_study
 from healthvision.domains.analysis.schemas import (
     AnalysisLimits,
@@ -81,7 +82,7 @@ async def submit(session: Session, actor: Actor, new: TaskCreate) -> Submitted:
     """Return the task for a wish: a new one, or the one with an equal key.
 
     Raises StudyNotFound, SpaceNotFound, NoImages, ApplicationNotFound, ApplicationDisabled,
-    NoApplicationFits, TooManyTasks.
+    NoApplicationFits, TooManyTasks, ParameterRefused.
     """
     plan = await plan_study(session, actor, new.study_id)
     if not plan.series:
@@ -111,9 +112,10 @@ async def _space(session: Session, actor: Actor, plan: StudyPlan, space: str | N
 async def submit_wish(session: Session, actor: Actor, plan: StudyPlan, wish: Wish) -> Submitted:
     """Make the task of a wish unless an equal one exists and a repeat is not forced.
 
-    A more urgent wish raises the existing waiting task. Raises TooManyTasks.
+    A more urgent wish raises the existing waiting task. Raises TooManyTasks, ParameterRefused.
     """
     manifest = wish.application.manifest
+    wish.parameters = check_parameters(manifest.id, manifest.parameters, wish.parameters)
     key = plan.key(wish.application, wish.parameters, wish.seed)
     existing = await repository.newest_task(session, actor.org_id, key)
     if existing is not None and not wish.force and existing.study_id == plan.study.id:

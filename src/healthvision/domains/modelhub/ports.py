@@ -2,6 +2,7 @@
 """The Application port: what a plugin is and what it is given."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Budget(Value):
     gpu: bool = False
 
 
+_LARGEST = sys.float_info.max
+_LEAST = -_LARGEST  # beyond them, and no number at all: not finite
 _READ: Mapping[str, Callable[[str], str | int | float]] = {
     "integer": int,
     "number": float,
@@ -72,16 +75,21 @@ class Parameter(Value):
             value: str | int | float = _READ[self.kind](text.strip())
         except ValueError:
             raise ValueError(self.possible) from None
-        if isinstance(value, str):
-            value = value.upper() if self.choices else value
-            wrong = bool(self.choices) and value not in self.choices
-        else:
+        return self.check(value)
+
+    def check(self, value: object) -> str | int | float:
+        """Return a value that was stated as JSON, a choice in capitals; ValueError as ``parse``."""
+        if self.kind == "text" and isinstance(value, str):
+            text = value.strip().upper() if self.choices else value
+            if not self.choices or text in self.choices:
+                return text
+        elif self.kind != "text" and isinstance(value, int | float) and not isinstance(value, bool):
             low = -math.inf if self.low is None else self.low
             high = math.inf if self.high is None else self.high
-            wrong = not (math.isfinite(value) and low <= value <= high)
-        if wrong:
-            raise ValueError(self.possible)
-        return value
+            whole = self.kind == "number" or isinstance(value, int)
+            if whole and _LEAST <= value <= _LARGEST and low <= value <= high:
+                return value
+        raise ValueError(self.possible)
 
     @property
     def possible(self) -> str:

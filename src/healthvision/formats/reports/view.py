@@ -16,6 +16,7 @@ from healthvision.formats.reports.details import (
     risk_view,
     where_lines,
 )
+from healthvision.formats.reports.methods import method_words
 from healthvision.formats.reports.provenance import Fact, date_text, provenance, study_facts
 from healthvision.formats.reports.words import (
     GUIDELINES,
@@ -215,7 +216,9 @@ def _with_value(lines: Lines, gate: Gate) -> Lines:
 
 def _measure(measurement: Measurement, speech: Speech) -> MeasureView:
     return MeasureView(
-        speech.short(measurement.label), measure_text(measurement), measurement.method
+        speech.short(measurement.label),
+        measure_text(measurement),
+        speech.short(method_words(measurement.method)),
     )
 
 
@@ -244,7 +247,7 @@ def _finding(finding: ResultFinding, number: int, speech: Speech) -> FindingView
         position="" if point is None else ", ".join(f"{axis:.1f}" for axis in point),
         measures=tuple(_measure(m, speech) for m in finding.measurements),
         why=speech.long(finding.explanation.text),
-        why_method=finding.explanation.method,
+        why_method=speech.short(method_words(finding.explanation.method)),
         bars=shown,
         bars_left_out=left_out,
         categories=tuple(category_view(c, speech) for c in finding.categories),

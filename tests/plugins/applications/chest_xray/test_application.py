@@ -15,13 +15,14 @@ from healthvision.clinical.phantoms.radiograph import (
     RadiographPhantom,
     radiograph,
 )
+from healthvision.clinical.radiograph.heart import Heart, measure_heart
 from healthvision.clinical.radiograph.lungs import LungFields
 from healthvision.clinical.result import GateOutcome, Laterality
 from healthvision.clinical.study import ApplicationOutput, SeriesHeader, SeriesImage, SliceRef
 from healthvision.clinical.volume import Array, Volume
 from healthvision.domains.modelhub.ports import Context, StudyInput
 from healthvision.domains.modelhub.service import accepted
-from healthvision.plugins.applications.chest_xray import APPLICATION
+from healthvision.plugins.applications.chest_xray import APPLICATION, application
 from healthvision.plugins.applications.chest_xray.checks import ratio_gate
 from healthvision.plugins.applications.chest_xray.manifest import LIMITATIONS
 
@@ -136,8 +137,14 @@ class TestRun:
         assert any(g.id == "greys" and g.outcome is GateOutcome.WARNING for g in out.gates)
 
     def test_a_ratio_whose_interval_passes_the_limit_does_not_exclude_a_large_heart(
-        self, result: ApplicationOutput
+        self, film: Array, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        def wider(pixels: Array, fields: LungFields) -> Heart | None:
+            heart = measure_heart(pixels, fields)
+            return None if heart is None else replace(heart, ratio=0.46, high=0.52)
+
+        monkeypatch.setattr(application, "measure_heart", wider)
+        result = analyse(film)
         ratio = next(m for m in result.measurements if m.code.value == "chest-ctr")
         assert ratio.interval is not None
         assert ratio.value <= 0.5 < ratio.interval.high

@@ -10,7 +10,7 @@ from healthvision.plugins.applications.chest_xray import ages, network, pneumoni
 from healthvision.plugins.applications.chest_xray.child_card import child_limitations
 from healthvision.plugins.applications.chest_xray.series import FRONTAL
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 
 _FIXED = (
     Text(
@@ -42,13 +42,17 @@ _FIXED = (
         "with COVID-19; few adults were held out, see the evidence record.",
     ),
     Text(
-        zh="心胸比的误差只在由CT体模投影的胸片上测得（E1）；仅用于成人后前位，AP、卧位、儿童及"
-        "投照位置未知时不给出。没有已知心胸比的真实胸片；目测可见左心缘常提前终止，数值可偏低达0.06，区间已计入，请核对所画的线。",
-        en="The error of the cardiothoracic ratio was measured on films projected from CT phantoms "
-        "only (E1). Adults on PA only: not given on AP, supine, for children, or when the "
-        "projection is not stated. No real film with a known ratio was at hand: by eye the left "
-        "border often ends early, so that the ratio may be up to 0.06 too low; the interval "
-        "allows for it, check the drawn lines.",
+        zh="心胸比仅用于成人后前位，AP、卧位、儿童及投照位置未知时不给出。真实胸片没有公认的心胸比；开发者"
+        "（非放射科医生）目测72例成人正位片的心缘作参照：给出68例，平均相差0.023，最大0.10，64例在区间内。"
+        "心缘算法即在这些片上选定，新片上可能更差。左心缘淡或肺门、膈肌重叠时易错，请核对所画的线。"
+        "在由CT体模投影的胸片上最大误差0.02（E1）。",
+        en="The cardiothoracic ratio is for adults on PA only: not given on AP, supine, for "
+        "children, or when the projection is not stated. No real film with an agreed ratio was at "
+        "hand: the developers, who are no radiologists, read the heart borders of 72 frontal films "
+        "of adults by eye. 68 were measured, 0.023 off on average and 0.10 at most, 64 of them "
+        "within the interval. The border finder was chosen on these films, so new ones may do "
+        "worse. A faint left border, the hilum and the diaphragm mislead it: check the drawn "
+        "lines. On films projected from CT phantoms it was 0.02 off at most (E1).",
     ),
     Text(
         zh="不做成人肺炎、结核及14种异常的分类。现有公开结核数据的两组来自不同设备，仅看图像边框即可"
