@@ -19,6 +19,7 @@ from healthvision.domains.modelhub.reading import read
 from healthvision.domains.modelhub.service import Shelf
 from healthvision.kernel.clock import now
 from tests.factories.dicom import ct_bytes, ct_series
+from tests.factories.notes import note_bytes
 from tests.journeys.material import AUTHORIZE, PASSWORD, hidden, picture, related
 from tests.journeys.world import World
 from tests.support import own_models
@@ -80,7 +81,7 @@ access_log operation_log verify list_patients list_subscriptions list_channels
 list_notifications count_unread mark_all_read list_spaces list_studies get_limits
 list_uploads list_quarantine list_models get_analysis_limits get_deadlines list_tasks list_rules
 list_rule_attributes list_batches search_results oauth_device_page list_called_aes
-list_remote_aes get_integrity get_my_preferences
+list_remote_aes get_integrity get_my_preferences list_audit_actions
 """
 MAKERS |= dict.fromkeys(_WITHOUT_SEED.split(), _plain)
 
@@ -463,6 +464,19 @@ def _conflicts(w: World) -> Call:
 @_call("resolve_conflict")
 def _decide(w: World) -> Call:
     return Call({"conflict_id": _disagreed(w)}, json={"take": "other", "reason": "As on the card"})
+
+
+@_call("list_rejection_notes")
+def _notes(w: World) -> Call:
+    slices = ct_series(2, PatientID=w.name(), Modality="OT")
+    study = w.store([*slices, note_bytes(slices[:1])])
+
+    def held() -> bool:
+        page = w.ask("GET", "/v1/rejection-notes", params={"limit": 200})
+        return any(note["study"]["id"] == study["id"] for note in page["items"])
+
+    w.wait("a note that is held", held)
+    return Call()
 
 
 MAKERS["create_upload"] = lambda w: Call(json={"filename": "a.png", "size": len(picture(1))})

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from healthvision.app.acts import act
+from healthvision.domains.audit.service import act
 from healthvision.kernel.clock import now
 from tests.factories.dicom import ct_series
 from tests.journeys.calls import MAKERS, Call

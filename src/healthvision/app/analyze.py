@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from healthvision.clinical.result import Result, ResultStatus
 from healthvision.domains.analysis import command
+from healthvision.domains.analysis.errors import ParameterRefused
+from healthvision.domains.analysis.parameters import check_parameters, told
 from healthvision.domains.analysis.runner import Parameters, RunOptions
 from healthvision.domains.modelhub.ports import Parameter
 from healthvision.domains.modelhub.service import Engines, discover
@@ -85,22 +87,20 @@ def parse(application: str, known: Sequence[Parameter], stated: Sequence[str]) -
     names = {parameter.name: parameter for parameter in known}
     values: dict[str, str | int | float | bool] = {}
     for text in stated:
-        name, equals, value = text.partition("=")
-        found = names.get(name.strip())
-        if not equals or found is None:
-            wrong = f"--param {text}: {application} takes " + _told(known)
-            raise BadParameter(wrong if equals else f"{wrong}; give name=value")
-        if found.name in values:
-            raise BadParameter(f"--param {text}: {found.name} is given twice")
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals:
+            wrong = f"--param {text}: {application} takes {told(known)}; give name=value"
+            raise BadParameter(wrong)
+        if name in values:
+            raise BadParameter(f"--param {text}: {name} is given twice")
         try:
-            values[found.name] = found.parse(value)
+            values[name] = names[name].parse(value) if name in names else value
+            check_parameters(application, known, {name: values[name]})
+        except ParameterRefused as refused:
+            raise BadParameter(f"--param {text}: {refused.detail}") from None
         except ValueError as error:
-            raise BadParameter(f"--param {text}: {found.name} is {error}") from None
+            raise BadParameter(f"--param {text}: {name} is {error}") from None
     return values
-
-
-def _told(known: Sequence[Parameter]) -> str:
-    return ", ".join(f"{p.name} ({p.possible})" for p in known) or "no parameters"
 
 
 def _analyze(

@@ -8,13 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import highdicom as hd
 import httpx
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code
-from pydicom.uid import generate_uid
 
 from healthvision.domains.archive import service
 from healthvision.domains.archive.correcting import iocm, rejection_notes
@@ -28,48 +25,12 @@ from healthvision.kernel.security import Actor
 from tests.domains.archive.conftest import Send
 from tests.domains.archive.test_corrections import WHY, Desk, of_study
 from tests.factories.dicom import ct_series
+from tests.factories.notes import EXPIRED, OF_INTEREST, QUALITY, SAFETY, WORKLIST, note_bytes
+from tests.support.auth import TableAuthenticator
 from tests.support.conformance import complaints
 from tests.support.queue import InPlaceQueue
 
-QUALITY, SAFETY, WORKLIST, EXPIRED = "113001", "113037", "113038", "113039"
-OF_INTEREST = "113000"  # an ordinary key object document
-MEANINGS = {
-    QUALITY: "Rejected for Quality Reasons",
-    SAFETY: "Rejected for Patient Safety Reasons",
-    WORKLIST: "Incorrect Modality Worklist Entry",
-    EXPIRED: "Data Retention Policy Expired",
-    OF_INTEREST: "Of Interest",
-}
 Arrive = Callable[[Sequence[bytes]], Awaitable[list[Received]]]
-
-
-def note_bytes(
-    named: Sequence[bytes], title: str = QUALITY, *, also: Dataset | None = None, **more: Any
-) -> bytes:
-    """Return a note about objects of one study, as highdicom writes it; ``also``: more evidence."""
-    evidence = [pydicom.dcmread(io.BytesIO(data)) for data in named]
-    for image in evidence:
-        image.StudyID = image.ReferringPhysicianName = ""
-    content = hd.ko.KeyObjectSelection(
-        document_title=Code(title, "DCM", MEANINGS[title]), referenced_objects=evidence
-    )
-    document = hd.ko.KeyObjectSelectionDocument(
-        evidence=evidence,
-        content=content,
-        series_instance_uid=generate_uid(),
-        series_number=900,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer="Console",
-        institution_name="Clinic",
-    )
-    if also is not None:
-        document.CurrentRequestedProcedureEvidenceSequence.append(also)
-    for keyword, value in more.items():
-        setattr(document, keyword, value)
-    out = io.BytesIO()
-    document.save_as(out, enforce_file_format=True)
-    return out.getvalue()
 
 
 def as_bytes(document: Dataset) -> bytes:
@@ -298,6 +259,60 @@ class TestHeld:
         await arrive(slices[1:])
         assert len(await history(desk, kept)) == 1
         assert len(await shown(desk, kept.study_uid)) == 3
+
+
+class TestHeldNotes:
+    async def test_lists_what_waits_and_what_was_decided(self, desk: Desk, arrive: Arrive) -> None:
+        asked = []
+        for title in (SAFETY, QUALITY, WORKLIST):
+            slices = ct_series(2)
+            asked += (await arrive([*slices, note_bytes(slices[:1], title)]))[2:]
+        first = await desk.get("/rejection-notes", limit=2)
+        second = await desk.get("/rejection-notes", limit=2, cursor=first["next"])
+        found = [*first["items"], *second["items"]]
+        assert [n["note"] for n in found] == [str(a.instance_id) for a in reversed(asked)]
+        assert [n["code"] for n in found] == ["incorrect_worklist", "quality", "patient_safety"]
+        assert second["next"] is None
+        assert {(n["state"], n["named"], n["made_by"]) for n in found} == {
+            ("waiting", 1, "device:CT1")
+        }
+        one, two, three = found
+        path = f"/studies/{one['study']['id']}/reject"
+        await desk.post(path, code=one["code"], note=one["note"])
+        await desk.undo(two)
+        await desk.client.delete(f"/v1/studies/{three['study']['id']}")
+        assert (await desk.get("/rejection-notes"))["items"] == []
+        decided = (await desk.get("/rejection-notes", decided=True))["items"]
+        assert [(n["state"], n["note"]) for n in decided] == [
+            ("followed", one["note"]),
+            ("declined", two["note"]),
+        ]
+        assert {n["decided_reason"] for n in decided} == {WHY["reason"]}
+
+    async def test_shows_nothing_of_other_organisations_or_unseen_spaces(
+        self,
+        desk: Desk,
+        arrive: Arrive,
+        authenticator: TableAuthenticator,
+        space: SpaceRead,
+        stranger_space: SpaceRead,
+    ) -> None:
+        slices = ct_series(1)
+        await arrive([*slices, note_bytes(slices)])
+        async with desk.db.transaction() as session:
+            closed = SpaceChange(restricted=True)
+            await spaces.change(session, desk.actor, space.id, closed)
+        person = replace(desk.actor, id="p", permissions=frozenset({"studies:correct"}))
+        authenticator.actors |= {
+            "outside": replace(person, user_id=new_id()),
+            "weak": replace(person, permissions=frozenset({"studies:read"})),
+        }
+        for who, status in (("stranger", 200), ("outside", 200), ("weak", 403)):
+            headers = {"x-test-actor": who}
+            answer = await desk.client.get("/v1/rejection-notes", headers=headers)
+            assert answer.status_code == status
+            assert answer.json().get("items", []) == []
+        assert len((await desk.get("/rejection-notes"))["items"]) == 1
 
 
 class TestParse:

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from healthvision.domains.identity import service
+from healthvision.kernel.clock import new_id
 from healthvision.kernel.db import Database
 from healthvision.kernel.security import Actor
 from tests.domains.identity.conftest import Hospital
@@ -79,3 +80,22 @@ class TestSearchOfPeople:
         long = await web.get("/v1/users", params={"q": "x" * 101}, headers=neighbour)
         assert long.status_code == 422
         assert (await web.get("/v1/users?q=%00", headers=neighbour)).status_code == 422
+
+    async def test_some_are_asked_for_by_their_ids(
+        self,
+        web: httpx.AsyncClient,
+        boss: dict[str, str],
+        neighbour: dict[str, str],
+        staffed: Hospital,
+    ) -> None:
+        people = (await web.get("/v1/users", params={"q": "小"}, headers=boss)).json()["items"]
+        wanted = [u["id"] for u in people] + [str(new_id())]
+        answer = await web.get("/v1/users", params={"id": wanted, "total": True}, headers=boss)
+        assert answer.json()["items"] == people
+        assert answer.json()["total"] == 2
+        both = {"id": wanted, "q": "红"}
+        assert len((await web.get("/v1/users", params=both, headers=boss)).json()["items"]) == 1
+        elsewhere = await web.get("/v1/users", params={"id": wanted}, headers=neighbour)
+        assert elsewhere.json()["items"] == []
+        many = {"id": [str(new_id())] * 201}
+        assert (await web.get("/v1/users", params=many, headers=boss)).status_code == 422

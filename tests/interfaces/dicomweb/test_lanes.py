@@ -26,6 +26,24 @@ class TestLanes:
     async def test_leave_other_methods_to_the_route(self, client: httpx.AsyncClient) -> None:
         assert (await client.put(ROOT + "/studies")).status_code == 405
 
+    def test_hold_the_routes_that_modalities_call(self) -> None:
+        stores = {lane.path for lane in LANES if lane.method == "POST"}
+        assert stores == {"/dicomweb/{space}/studies", "/dicomweb/{space}/studies/{study}"}
+
+    async def test_store_and_refuse_as_the_routes_do(
+        self, client: httpx.AsyncClient, stow: Stow
+    ) -> None:
+        assert (await stow(ct_series(1, size=16))).status_code == 200
+        refused = await stow(ct_series(1, size=16), "/studies/1.2.3")
+        assert refused.status_code == 409
+        too_long = await stow(ct_series(1, size=16), "/studies/" + "1" * 65)
+        assert too_long.json()["type"] == "urn:healthvision:problem:invalid-fields"
+        unknown = await client.post("/dicomweb/nowhere/studies", content=b"")
+        assert unknown.status_code == 404
+        other_media = await client.post(ROOT + "/studies", content=b"x")
+        assert other_media.status_code == 415
+        assert other_media.headers["content-type"] == "application/problem+json"
+
     async def test_give_problems_and_ids(self, client: httpx.AsyncClient) -> None:
         answer = await client.get(
             ROOT + "/studies/1.2.3/metadata", headers={"x-request-id": "a" * 9}

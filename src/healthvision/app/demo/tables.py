@@ -12,13 +12,13 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from healthvision.app.acts import act
 from healthvision.app.demo.visit import Visit
 from healthvision.app.language import either, say
 from healthvision.client import Client
 from healthvision.client.models import AuditEvent, Category, Finding, Result
 from healthvision.clinical.phantoms.nodules import NoduleTruth
 from healthvision.clinical.result import Text
+from healthvision.domains.audit.service import act
 from healthvision.formats.reports.words import GUIDELINES, category_words
 
 HIT_MM = 2.0

@@ -11,6 +11,7 @@ from healthvision.domains.archive import service
 from healthvision.domains.archive.correcting.corrections_schemas import (
     ConflictDecision,
     CorrectionRead,
+    HeldNoteRead,
     PatientEdit,
     PatientMerge,
     SeriesEdit,
@@ -34,6 +35,7 @@ series = router("/v1/series", "image")
 instances = router("/v1/instances", "image")
 corrections = router("/v1/corrections", "image")
 conflicts = router("/v1/conflicts", "image")
+notes = router("/v1/rejection-notes", "image")
 Corrector = Annotated[Actor, requires("studies:correct")]
 Reader = Annotated[Actor, requires("studies:read")]
 PatientReader = Annotated[Actor, requires("patients:read")]
@@ -216,3 +218,20 @@ async def resolve_conflict(
 ) -> OpenConflict:
     """Decide what is right: what is kept, or the other value, by a correction."""
     return await service.decide(session, actor, path_uuid(conflict_id), decision)
+
+
+@notes.get("")
+async def list_rejection_notes(
+    request: Request,
+    actor: Corrector,
+    session: SessionDep,
+    decided: bool = False,
+    cursor: str | None = None,
+    limit: Rows = DEFAULT_LIMIT,
+) -> Page[HeldNoteRead]:
+    """List rejection notes of senders that wait for a person, newest first."""
+    page = await service.held_notes(session, actor, decided=decided, cursor=cursor, limit=limit)
+    db, action = database_of(request), "archive.rejection_notes_listed"
+    detail = {"studies": sorted({str(n.study.id) for n in page.items})}
+    await audit.record_read(db, actor, action, detail=detail)
+    return page

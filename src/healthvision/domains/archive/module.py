@@ -21,6 +21,7 @@ MODULE = Module(
         corrections_api.instances,
         corrections_api.corrections,
         corrections_api.conflicts,
+        corrections_api.notes,
         intake_api.uploads,
         intake_api.quarantine,
         intake_api.releases,

@@ -17,6 +17,7 @@ from healthvision.domains.archive.correcting.corrections_history import (
 from healthvision.domains.archive.correcting.corrections_rejecting import reject
 from healthvision.domains.archive.correcting.corrections_splitting import split_study
 from healthvision.domains.archive.correcting.corrections_undoing import undo
+from healthvision.domains.archive.correcting.held_notes import held_notes
 from healthvision.domains.archive.correcting.originals import open_original, open_received
 from healthvision.domains.archive.keeping.compaction import compact, move_series
 from healthvision.domains.archive.keeping.exporting import export_study
@@ -59,6 +60,7 @@ from healthvision.domains.archive.lifecycle.lifecycle import (
 from healthvision.domains.archive.lifecycle.removing import delete_instances
 from healthvision.domains.archive.packing.packs import addressed
 from healthvision.domains.archive.packing.sealing import seal_quiet_series, seal_study
+from healthvision.domains.archive.receiving.authorship import name_author
 from healthvision.domains.archive.receiving.ingest import receiver_of
 from healthvision.domains.archive.receiving.receive import receive, spool
 from healthvision.domains.archive.records.sight import patient_of
@@ -168,6 +170,7 @@ __all__ = [
     "get_upload",
     "give_up",
     "held_in",
+    "held_notes",
     "integrity",
     "is_shown",
     "limits",
@@ -181,6 +184,7 @@ __all__ = [
     "metadata_texts",
     "move_series",
     "move_study",
+    "name_author",
     "on_space_removed",
     "open_bytes",
     "open_conflicts",

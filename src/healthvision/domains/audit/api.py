@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from healthvision.domains.audit import service
 from healthvision.domains.audit.schemas import (
+    ActionRead,
     AuditEventRead,
     Category,
     ComplianceReport,
@@ -105,6 +106,12 @@ async def list_events(
     return await service.list_events(
         session, actor, wanted, cursor=cursor, limit=limit, with_total=total
     )
+
+
+@audit_router.get("/actions")
+async def list_audit_actions(actor: Reader) -> list[ActionRead]:
+    """List the acts that the log knows, in words of both languages."""
+    return service.list_actions()
 
 
 @audit_router.get("/events.csv", response_class=Response, responses=CSV_ANSWER)

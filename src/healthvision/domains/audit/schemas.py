@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from healthvision.clinical.result import Text
 from healthvision.kernel.schemas import Read
 
 Outcome = Literal["success", "refused", "failed"]
@@ -39,6 +40,15 @@ class AuditEventRead(Read):
     request_id: str | None
     trace_id: str | None
     sequence: int | None = Field(description="Place in the sealed log; null until sealed.")
+
+
+class ActionRead(Read):
+    """One act that the log knows, in words of both languages."""
+
+    action: str = Field(
+        description="Its code, as the 'action' filter takes it; '<part>.*': all of one part."
+    )
+    words: Text
 
 
 class EventFilter(Read):

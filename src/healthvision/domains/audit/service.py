@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit room as others use it: recording, sealing, checking and asking."""
 
+from healthvision.domains.audit.acts import act, list_actions
 from healthvision.domains.audit.queries import (
     compliance_report,
     export_csv,
@@ -28,9 +29,11 @@ from healthvision.domains.audit.verify import verify
 
 __all__ = [
     "Act",
+    "act",
     "compliance_report",
     "export_csv",
     "flush",
+    "list_actions",
     "list_events",
     "prove",
     "publish_heads",

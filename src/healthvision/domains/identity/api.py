@@ -69,6 +69,8 @@ ClientId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 RolePath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Limited = Annotated[Limit, Query()]
 _NAMED = "Words; each is a part of the name or the e-mail address, in upper or lower case."
+_OF = "Only the people with these ids; more than one may be given."
+Ids = Annotated[list[UUID] | None, Query(alias="id", max_length=200, description=_OF)]
 Named = Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$", description=_NAMED)]
 
 
@@ -167,9 +169,12 @@ async def list_users(
     limit: Limited = DEFAULT_LIMIT,
     total: bool = False,
     q: Named = "",
+    ids: Ids = None,
 ) -> Page[UserRead]:
     """Return the people of the organisation, or those that a text is found in."""
-    return await service.list_users(session, actor, cursor=cursor, limit=limit, total=total, text=q)
+    return await service.list_users(
+        session, actor, cursor=cursor, limit=limit, total=total, text=q, ids=ids
+    )
 
 
 @router.post("/users", status_code=201, dependencies=[Secret])

@@ -205,11 +205,16 @@ async def list_users(
     limit: int,
     total: bool = False,
     text: str = "",
+    ids: Sequence[UUID] | None = None,
 ) -> Page[UserRead]:
-    """Return the people of the actor's organisation; with a text those it is found in."""
-    places = await repository.members(session, actor.org_id, cursor_id(cursor), limit + 1, text)
+    """Return the people of the actor's organisation; with a text those it is found in.
+
+    ``ids``: only these people.
+    """
+    which = repository.chosen(text, ids)
+    places = await repository.members(session, actor.org_id, cursor_id(cursor), limit + 1, which)
     more = next_id([p.user for p in places], limit)
-    count = await repository.count_members(session, actor.org_id, text) if total else None
+    count = await repository.count_members(session, actor.org_id, which) if total else None
     return Page(items=[read_user(p) for p in places[:limit]], next=more, total=count)
 
 

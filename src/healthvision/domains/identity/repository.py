@@ -139,21 +139,32 @@ def _named(word: str) -> ColumnElement[bool]:
     return or_(User.email.contains(word.casefold(), autoescape=True), *spelt)
 
 
+def chosen(text: str, ids: Sequence[UUID] | None) -> list[ColumnElement[bool]]:
+    """Return conditions: a text is found in the person, who has one of some ids."""
+    return named_like(text) + ([] if ids is None else [User.id.in_(ids)])
+
+
 async def members(
-    session: Session, org_id: UUID, after: UUID | None, limit: int, text: str = ""
+    session: Session,
+    org_id: UUID,
+    after: UUID | None,
+    limit: int,
+    which: Sequence[ColumnElement[bool]] = (),
 ) -> list[Place]:
-    """Return the people of an organisation by user id; with a text those it is found in."""
-    query = _places().where(Membership.org_id == org_id, *named_like(text))
+    """Return the people of an organisation by user id, or those that conditions choose."""
+    query = _places().where(Membership.org_id == org_id, *which)
     query = query.order_by(User.id).limit(limit)
     if after is not None:
         query = query.where(User.id > after)
     return [Place(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
-async def count_members(session: Session, org_id: UUID, text: str = "") -> int:
-    """Return the number of people of an organisation; with a text of those it is found in."""
+async def count_members(
+    session: Session, org_id: UUID, which: Sequence[ColumnElement[bool]] = ()
+) -> int:
+    """Return the number of people of an organisation, or of those that conditions choose."""
     query = select(func.count()).select_from(Membership).join(User, Membership.user_id == User.id)
-    query = query.where(Membership.org_id == org_id, *named_like(text))
+    query = query.where(Membership.org_id == org_id, *which)
     return int(await session.scalar(query) or 0)
 
 

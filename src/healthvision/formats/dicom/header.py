@@ -29,6 +29,7 @@ MAX_STREAM_BYTES = 600 << 20  # a stream without a file behind it is read whole,
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 _AGE = re.compile(r"(\d{1,3})([DWMYdwmy])\Z")  # the standard: three digits, capitals
 _DATE = re.compile(r"\d{8}\Z")
+_LEADING_ZERO = re.compile(r"(?:^|\.)0\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class InstanceHeader:
     ``frames``: for each frame its fragments as (offset, length); one fragment per frame in
     native objects. Offsets count in the inflated data set when ``deflated``.
     ``patient_name``: the component groups as sent, decoded, e.g. 'Wang^XiaoDong=王^小东'.
+    ``text``: ``json`` as ASCII text when it was asked for, else ''.
     ``notes``: oddities that do not stop storing, e.g. 'preamble-windows-program'.
     """
 
@@ -104,6 +106,7 @@ class InstanceHeader:
     bulk: tuple[BulkRef, ...]
     json: Json
     notes: tuple[str, ...]
+    text: str = ""
 
     @property
     def frame_offsets(self) -> list[Span]:
@@ -118,15 +121,19 @@ class InstanceHeader:
         return self.pixel_offset is not None and bool(self.rows and self.columns)
 
 
-def read_header(source: Source, *, limits: Limits | None = None) -> InstanceHeader:
+def read_header(
+    source: Source, *, limits: Limits | None = None, with_text: bool = False
+) -> InstanceHeader:
     """Read one Part 10 object's header within ``limits``; pixels are located, never decoded.
 
-    ``source``: bytes, a path or an open binary file (mapped, not read). Raises DicomRefused.
+    ``source``: bytes, a path or an open binary file (mapped, not read). ``with_text``: write the
+    JSON as text, too; entries of such a header are shared with others and must not be changed.
+    Raises DicomRefused.
     """
     limits = limits or Limits()
     with _Opened(source) as buffer:
         try:
-            return _header(tokenize(buffer, limits), limits)
+            return _header(tokenize(buffer, limits), limits, with_text=with_text)
         except RecursionError:
             raise DicomRefused("depth", "Sequences are nested too deeply.") from None
 
@@ -168,12 +175,13 @@ class _Opened:
             thing.close()
 
 
-def _header(tokens: Tokens, limits: Limits) -> InstanceHeader:
+def _header(tokens: Tokens, limits: Limits, *, with_text: bool) -> InstanceHeader:
     top = {element.tag: element for element in tokens.dataset}
     _check_image_vrs(top)
     builder = JsonBuilder(tokens)
     builder.signed = _signed(tokens, top)
-    values = _Values(builder.build())
+    json, text = builder.build_with_text() if with_text else (builder.build(), "")
+    values = _Values(json)
     uids = _uids(values, tokens, builder.notes)
     pixel = next((top[t] for t in (0x7FE00010, 0x7FE00008, 0x7FE00009) if t in top), None)
     layout = _layout(values, tokens, pixel)
@@ -197,8 +205,9 @@ def _header(tokens: Tokens, limits: Limits) -> InstanceHeader:
         pixel_length=None if pixel is None else pixel.length,
         frames=frames,
         bulk=tuple(builder.bulk),
-        json=values.json,
+        json=json,
         notes=tuple(dict.fromkeys([*tokens.notes, *builder.notes])),
+        text=text,
     )
 
 
@@ -248,7 +257,10 @@ class _Values:
 
     def text(self, tag: str) -> str:
         """Return the first value as text, '' when absent."""
-        value = self._first(tag)
+        entry = self.json.get(tag)
+        if entry is None or not (values := entry.get("Value")):
+            return ""
+        value = values[0]
         if type(value) is str:
             return value
         return "" if value is None else str(value)
@@ -268,8 +280,10 @@ class _Values:
 
     def integer(self, tag: str) -> int | None:
         """Return the first value when it is a whole number."""
-        value = self._first(tag)
-        return value if isinstance(value, int) else None
+        entry = self.json.get(tag)
+        if entry is None or not (values := entry.get("Value")):
+            return None
+        return values[0] if isinstance(values[0], int) else None
 
     def item(self, tag: str) -> "_Values":
         """Return the first item of a sequence, empty when absent."""
@@ -296,7 +310,7 @@ def _uids(values: _Values, tokens: Tokens, notes: list[str]) -> dict[str, Any]:
             raise DicomRefused("uid-missing", "A required UID is missing.", field=name_of(tag))
         if not is_uid(value):
             raise DicomRefused("uid-syntax", "The value is no UID.", field=name_of(tag))
-        if re.search(r"(?:^|\.)0\d", value):
+        if (".0" in value or value[0] == "0") and _LEADING_ZERO.search(value):
             notes.append("uid-leading-zero")
         out[name] = value
     meta = _meta_uid(tokens, 0x00020003)
@@ -306,8 +320,10 @@ def _uids(values: _Values, tokens: Tokens, notes: list[str]) -> dict[str, Any]:
 
 
 def _meta_uid(tokens: Tokens, tag: int) -> str:
-    element = next((e for e in tokens.meta if e.tag == tag), None)
-    if element is None:
+    for element in tokens.meta:
+        if element.tag == tag:
+            break
+    else:
         return ""
     size = len(tokens.buffer) if not tokens.deflated else 0  # inflated: meta lies elsewhere
     if element.offset + element.length > size:

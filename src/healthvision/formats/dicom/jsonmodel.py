@@ -11,9 +11,16 @@ from typing import Any
 from pydicom._dicom_dict import DicomDictionary
 
 from healthvision.formats.dicom.charset import decode, encodings
+from healthvision.formats.dicom.jsontext import (
+    MOST_BYTES,
+    MOST_READ,
+    Memory,
+    Read,
+    entry_text,
+    memory_of,
+)
+from healthvision.formats.dicom.jsontext import Json as Json
 from healthvision.formats.dicom.part10 import PIXEL_TAGS, Buffer, Element, Tokens
-
-Json = dict[str, Any]
 
 BULK_BINARY = 1024  # bytes: above this O* and UN values are left out of the JSON
 BULK_NUMBERS = 64 << 10
@@ -83,6 +90,50 @@ class JsonBuilder:
             else:
                 out[f"{tag:08X}"] = self._element(element, codecs, path)
         return out
+
+    def build_with_text(self) -> tuple[Json, str]:
+        """Return the same JSON, of which nothing may be changed, and its text (ASCII).
+
+        Short values that were read before are taken as they were then (``jsontext``).
+        """
+        out: Json = {}
+        texts: dict[str, str] = {}
+        codecs, memory = ["latin_1"], memory_of("latin_1")
+        buffer, little = self.tokens.buffer, self.tokens.little_endian
+        for element in self.tokens.dataset:
+            tag, length, start = element.tag, element.length, element.offset
+            if tag & 0xFFFF == 0:
+                continue
+            if tag == 0x00080005:
+                codecs = self._codecs(buffer, element)
+                memory = memory_of(codecs[0])
+            if length > MOST_BYTES or element.items is not None or not little:
+                found = self._read(element, codecs)
+            else:
+                key = (tag, self._vr(element), bytes(buffer[start : start + length]))
+                found = memory.get(key) or self._read_and_keep(element, codecs, memory, key)
+            name = found[0]
+            out[name], texts[name] = found[1], found[2]
+        return out, f"{{{','.join(texts.values())}}}"
+
+    def _read_and_keep(
+        self, element: Element, codecs: list[str], memory: Memory, key: tuple[int, str, bytes]
+    ) -> Read:
+        noted = len(self.notes)
+        found = self._read(element, codecs)
+        if len(self.notes) == noted and element.tag not in PIXEL_TAGS:  # those are references
+            if len(memory) >= MOST_READ:
+                memory.clear()
+            memory[key] = found
+        return found
+
+    def _read(self, element: Element, codecs: list[str]) -> Read:
+        name = f"{element.tag:08X}"
+        if element.vr in _PLAIN_VR and 0 < element.length <= _SHORT and element.items is None:
+            entry = _plain(element.vr, self.tokens.buffer, element.offset, element.length)
+        else:
+            entry = self._element(element, codecs, "")
+        return name, entry, f'"{name}":{entry_text(entry)}'
 
     def _codecs(self, buffer: Buffer, element: Element) -> list[str]:
         raw = bytes(buffer[element.offset : element.offset + min(element.length, 1024)])

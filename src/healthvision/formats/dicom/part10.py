@@ -40,6 +40,7 @@ _SHORT_NAME = {vr: vr.decode() for vr in _SHORT_VR}
 _IMPLICIT_HEADER = struct.Struct("<HHI")
 _SHORT_HEADER = struct.Struct("<HH2sH")
 _ITEM, _ITEM_END, _SEQ_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEMS, _BEHIND_META = 0xFFFE0000, 0x00030000  # tags that end a run of plain elements
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z")
 _POLYGLOTS = (
     (b"MZ", "windows-program"),
@@ -189,8 +190,12 @@ def _preamble(buffer: Buffer) -> tuple[int, list[str]]:
 def _read_meta(state: _State, position: int) -> tuple[list[Element], int]:
     """Read group 0002, which is always Explicit VR Little Endian (PS3.10 7.1)."""
     meta: list[Element] = []
-    while position + 8 <= state.end and bytes(state.buffer[position : position + 2]) == b"\x02\0":
-        position = _read_element(state, position, state.end, meta, 0)
+    buffer, end = state.buffer, state.end
+    while position + 8 <= end and bytes(buffer[position : position + 2]) == b"\x02\0":
+        begun = position
+        position, _ = _read_short_run(state, position, end, meta, -1, _BEHIND_META)
+        if position == begun:
+            position = _read_element(state, position, end, meta, 0)
         if len(meta) > 256:
             raise DicomRefused("meta", "The file meta information has too many elements.")
     if not meta:
@@ -280,22 +285,23 @@ def _short_end(state: _State, position: int, end: int, depth: int) -> int:
 
 
 def _read_short_run(
-    state: _State, position: int, end: int, out: list[Element], last: int
+    state: _State, position: int, end: int, out: list[Element], last: int, below: int = _ITEMS
 ) -> tuple[int, int]:
     """Read elements as long as they are plain: Explicit VR Little Endian, 16-bit length, in order.
 
-    Returns the position of the first one that is not, for the careful way, and the last tag.
+    Returns the position of the first one that is not, or whose tag is not ``below``, for the
+    careful way, and the last tag.
     """
-    unpack, buffer, names = _SHORT_HEADER.unpack_from, state.buffer, _SHORT_NAME
+    unpack, buffer, names, add = _SHORT_HEADER.unpack_from, state.buffer, _SHORT_NAME, out.append
     count, most, stop = state.count, state.limits.elements, end - 8
     while position <= stop and count < most:
         group, number, raw, length = unpack(buffer, position)
         vr = names.get(raw)
         tag = (group << 16) | number
         behind = position + 8 + length
-        if vr is None or tag <= last or group == 0xFFFE or behind > end:
+        if vr is None or tag <= last or tag >= below or behind > end:
             break
-        out.append(Element(tag, vr, position + 8, length))
+        add(Element(tag, vr, position + 8, length))
         count += 1
         position, last = behind, tag
     state.count = count

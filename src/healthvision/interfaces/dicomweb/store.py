@@ -145,6 +145,7 @@ class Intake:
                 if parts.size + len(held) > limit:
                     raise TooLarge("DICOM JSON with its bulk values is too large", limit=limit)
             parts.add(head, bytes(held))
+        await archive.name_author(self.db, self.actor, parts.documents)
         for number, (data, refused) in enumerate(await asyncio.to_thread(parts.objects), 1):
             yield _Item(str(number), data, len(data), refused)
 

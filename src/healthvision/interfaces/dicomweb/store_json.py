@@ -39,7 +39,7 @@ class Assembly:
     """The parts of one request: first the JSON data sets, then the bulk values they name."""
 
     size: int = 0
-    _documents: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
     _bulk: dict[str, _Bulk] = field(default_factory=dict)
 
     def add(self, head: PartHead, data: bytes) -> None:
@@ -54,7 +54,7 @@ class Assembly:
             listed = found if isinstance(found, list) else [found]
             if not all(isinstance(d, dict) for d in listed):
                 raise BadMultipart("a part is no list of data sets")
-            self._documents += listed
+            self.documents += listed
         else:
             syntax = media.transfer_syntax or MADE_MEDIA.get(media.name, "")
             if not syntax and media.name in FRAME_MEDIA.values():
@@ -63,7 +63,7 @@ class Assembly:
 
     def objects(self) -> list[tuple[bytes, Refused | None]]:
         """Return one Part 10 object per data set, or its reason of refusal."""
-        return [self._object(document) for document in self._documents]
+        return [self._object(document) for document in self.documents]
 
     def _object(self, document: dict[str, Any]) -> tuple[bytes, Refused | None]:
         try:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from healthvision.domains.archive.schemas import StudyRead
 from healthvision.kernel.schemas import Input, Read
 
 CorrectionKind = Literal[
@@ -14,6 +15,7 @@ CorrectionKind = Literal[
     "reject", "reject_asked",
 ]  # fmt: skip
 RejectCode = Literal["quality", "patient_safety", "incorrect_worklist", "retention_expired"]
+HeldNoteState = Literal["waiting", "followed", "declined"]
 _PLAIN = r"^[^\\\x00-\x1f\x7f]*$"
 _DATE = r"^([12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))?$"
 _TIME = r"^(([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?)?$"
@@ -138,3 +140,20 @@ class CorrectionRead(Read):
     undone_at: datetime | None
     undone_by: str | None
     undone_reason: str | None
+
+
+class HeldNoteRead(Read):
+    """A rejection note of a sender that was held for a person (``HV_ARCHIVE_IOCM``)."""
+
+    id: UUID = Field(description="Of the correction that asks; undo it to decline the note.")
+    state: HeldNoteState
+    note: UUID = Field(description="Instance id of the note; reject the study with it to follow.")
+    code: RejectCode
+    named: int = Field(description="How many images of its study the note names.")
+    elsewhere: int = Field(description="How many of other studies, which are left alone.")
+    made_by: str = Field(description="Kind and id of the account that sent it.")
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    decided_reason: str | None
+    study: StudyRead

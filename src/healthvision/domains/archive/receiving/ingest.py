@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from healthvision.domains.archive.errors import FileTooLarge
-from healthvision.domains.archive.receiving import heads
+from healthvision.domains.archive.receiving import authorship, heads
 from healthvision.domains.archive.receiving.bulk_writer import BulkWriter, Work
 from healthvision.domains.archive.receiving.debts import Debts
 from healthvision.domains.archive.receiving.durable import Sender, append, first_of_each, placed
@@ -39,6 +39,7 @@ from healthvision.domains.archive.settings import ArchiveSettings
 from healthvision.domains.spaces import service as spaces
 from healthvision.domains.spaces.schemas import SpaceRead
 from healthvision.domains.storage import service as storage
+from healthvision.formats.dicom.errors import DicomRefused
 from healthvision.kernel.bulkdb import BulkDatabase
 from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import Database
@@ -327,14 +328,37 @@ class Receiver:
         refused = [(i, s) for i, s in enumerate(found) if s.header is None]
         at = now()
         readable = [
-            Prepared(i, s.item, s.header, *json_text(s.header.json), s.sha256, new_id(), at, None)
+            Prepared(
+                i, s.item, header, *json_text(header.json, header.text), s.sha256, new_id(), at
+            )
             for i, s in enumerate(found)
-            if s.header is not None
+            if (header := s.header) is not None
         ]
         if not readable:
             return _Staged([], refused)
         known = self._known(sender.actor.org_id, readable)
-        return _Staged(self._make_durable(sender, readable, known), refused)
+        forged = self._forged(sender, readable, known)
+        refused += [(i, replace(found[i], header=None, refusal=r)) for i, r in forged.items()]
+        own = [p for p in readable if p.index not in forged]
+        return _Staged(self._make_durable(sender, own, known) if own else [], refused)
+
+    def _forged(
+        self, sender: Sender, items: Sequence[Prepared], known: frozenset[tuple[str, str]]
+    ) -> dict[int, DicomRefused]:
+        """Return what a person sends in another's name, by index; what is stored may come again."""
+        if not authorship.is_asked(sender):
+            return {}
+        savings = [
+            p
+            for p in items
+            if authorship.is_saving(p.json) and (p.header.sop_uid, p.sha256) not in known
+        ]
+        if not savings:
+            return {}
+        asked = authorship.author_of(self._db, sender.actor)
+        author = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        checked = ((p.index, authorship.forgery(p.json, author)) for p in savings)
+        return {index: refusal for index, refusal in checked if refusal is not None}
 
     def _known(self, org_id: UUID, items: Sequence[Prepared]) -> frozenset[tuple[str, str]]:
         with self.database.reading() as connection:

@@ -36,7 +36,7 @@ def scan(item: Incoming) -> Scanned:
         digest = _digest(source)
         source.seek(0)
     try:
-        return Scanned(item, digest, item.header or read_header(source), None)
+        return Scanned(item, digest, item.header or read_header(source, with_text=True), None)
     except DicomRefused as refusal:
         return Scanned(item, digest, None, refusal)
     except _UNREADABLE as error:

@@ -27,7 +27,7 @@ class Prepared:
     sha256: str
     instance_id: UUID
     received_at: datetime
-    stored: Location | None
+    stored: Location | None = None
     position: Position | None = None
 
 

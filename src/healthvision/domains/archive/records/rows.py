@@ -2,7 +2,6 @@
 """Headers into row values: what searches match, and the ready DICOM JSON of each level."""
 
 from collections.abc import Iterable, Mapping
-from json import JSONEncoder
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from healthvision.domains.archive.schemas import Json
 from healthvision.domains.patients.schemas import PatientSeen
 from healthvision.domains.patients.service import index_words
 from healthvision.formats.dicom.header import InstanceHeader
+from healthvision.formats.dicom.jsontext import dumps
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"  # Key Object Selection Document Storage
 STUDY_TAGS = (
@@ -69,7 +69,6 @@ INSTANCE_TAGS = (
     "0040A493",
     "00700080",
 )
-dumps = JSONEncoder(separators=(",", ":")).encode  # ASCII only
 
 
 def clean_text(text: str) -> str:
@@ -90,9 +89,12 @@ def clean_json(value: Any) -> Any:
     return value
 
 
-def json_text(value: Json) -> tuple[Json, str]:
-    """Return a JSON object with clean texts, and its text; most objects are clean as they are."""
-    text = dumps(value)
+def json_text(value: Json, text: str = "") -> tuple[Json, str]:
+    """Return a JSON object with clean texts, and its text; most objects are clean as they are.
+
+    ``text``: what ``dumps`` makes of it, when that is known.
+    """
+    text = text or dumps(value)
     if "\\u0000" in text or "\\ud" in text:  # maybe: NUL or half a surrogate pair
         value = clean_json(value)
         text = dumps(value)
