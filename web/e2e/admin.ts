@@ -2,7 +2,7 @@
 // Administrator: a key is made, used and revoked; who opened a patient; verify; export; health.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { ADMIN, SERVER, shot, signIn, sure } from './browser.ts'
+import { ADMIN, pick, SERVER, shot, signIn, sure } from './browser.ts'
 import type { Journey } from './run.ts'
 import { serious } from './words.ts'
 
@@ -11,9 +11,10 @@ const ROWS = '.ant-table-tbody > tr.ant-table-row'
 /** Acts are said in words, their codes are tooltips; one is looked for by a part of its words. */
 async function words(page: Page): Promise<void> {
   await page.goto(`${SERVER}/admin/audit`)
-  await page.getByRole('combobox', { name: '操作', exact: true }).click()
+  const act = page.getByRole('combobox', { name: '操作', exact: true })
+  await act.click()
   await page.keyboard.type('导出审')
-  await page.locator('.ant-select-item-option', { hasText: 'audit.log_exported' }).click()
+  await pick(act, page.locator('.ant-select-item-option', { hasText: 'audit.log_exported' }))
   await page.waitForURL(/action=audit\.log_exported/)
   await page.locator(`${ROWS} [title="audit.log_exported"]`, { hasText: '导出审计' }).first().waitFor()
   await page.locator('.hv-act-choice', { hasText: '导出审计' }).waitFor()
@@ -66,9 +67,10 @@ const journey: Journey = async (open) => {
   await row.getByText('已吊销').waitFor()
 
   await page.getByRole('menuitem', { name: '审计' }).click()
-  await page.getByRole('combobox', { name: '患者姓名或编号' }).click()
+  const patient = page.getByRole('combobox', { name: '患者姓名或编号' })
+  await patient.click()
   await page.keyboard.type('P-li')
-  await page.locator('.ant-select-item-option', { hasText: 'P-li' }).first().click()
+  await pick(patient, page.locator('.ant-select-item-option', { hasText: 'P-li' }).first())
   await page.waitForURL(/patient_id=/)
   await page.getByRole('heading', { name: '谁查看过' }).waitFor()
   await page.getByRole('button', { name: '验证完整性' }).click()

@@ -3,7 +3,7 @@
 // the study is opened, it is the image the viewer shows first with the same greys at the same place, and it
 // stands until the image is drawn; without it, and after code that was lost once, the viewer opens all the same.
 import assert from 'node:assert/strict'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { DOCTOR, expected, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 import { pixels, ready, tile, WAIT } from './viewer.ts'
@@ -144,10 +144,23 @@ async function same(open: Parameters<Journey>[0]): Promise<void> {
   await compared(page, ahead)
 }
 
+/** An interface that does not arrive: the page says so in place of the picture, and can be loaded anew. */
+async function unstarted(page: Page, address: string): Promise<Locator> {
+  await page.route(START, (route) => route.abort('connectionreset'))
+  await page.goto(`${SERVER}${address}`, { waitUntil: 'commit' })
+  const again = page.locator('[role=alert]').getByRole('button', { name: '重新加载', exact: true })
+  await again.waitFor(WAIT)
+  assert.equal(await page.locator('.hv-first').count(), 0, 'no picture over what the page says')
+  await shot(page, 'ahead-unstarted')
+  await page.unroute(START)
+  return again
+}
+
 /** By its address the picture stands before the interface has started, and stays where it is until the canvas. */
 async function addressed(open: Parameters<Journey>[0]): Promise<void> {
-  const { page, asked, link } = await listed(open, () => Promise.resolve())
-  const address = await link.getAttribute('href')
+  const visit = await listed(open, () => Promise.resolve())
+  const { page, asked, link } = visit
+  const again = await unstarted(page, (await link.getAttribute('href')) ?? '')
   let release: () => void = () => undefined
   const held = new Promise<void>((resolve) => { release = resolve })
   await page.route(START, async (route) => {
@@ -155,7 +168,7 @@ async function addressed(open: Parameters<Journey>[0]): Promise<void> {
     await route.fallback()
   })
   asked.length = 0
-  await page.goto(`${SERVER}${address ?? ''}`, { waitUntil: 'commit' })
+  await again.click({ noWaitAfter: true })
   await page.locator('.hv-first img').waitFor(WAIT)
   assert.equal(await page.locator('.hv-bar, canvas').count(), 0, 'the interface has not started')
   assert.equal(await page.locator('.hv-first').getAttribute('data-first'), FIRST)
@@ -172,6 +185,7 @@ async function addressed(open: Parameters<Journey>[0]): Promise<void> {
     const times = asked.filter((path) => (typeof once === 'string' ? path === once : once.test(path))).length
     assert.equal(times, 1, `asked once: ${String(once)}`)
   }
+  expected(visit, /ERR_CONNECTION_RESET|Failed to fetch dynamically|modulepreload|preload/)
 }
 
 async function compared(page: Page, ahead: { box: Box; greys: number[] }): Promise<void> {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Upload -> steps -> result card -> downloads. HV_E2E_FILE: a zip; HV_E2E_FINDS=1: with findings.
 import assert from 'node:assert/strict'
-import { DOCTOR, SERVER, shot, signIn } from './browser.ts'
+import { DOCTOR, pick, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const journey: Journey = async (open) => {
   const { page } = await open('zh-CN')
   await signIn(page, DOCTOR, '/analyze')
-  await page.getByLabel('AI 应用').click()
-  await page.locator('.ant-select-item-option', { hasText: '肺部CT分析' }).click()
+  const app = page.getByLabel('AI 应用')
+  await app.click()
+  await pick(app, page.locator('.ant-select-item-option', { hasText: '肺部CT分析' }))
   // the bytes do not get through: cancel, then go on where it stopped
   await page.route('**/v1/blobs/**', () => undefined)
   await page.locator('input[type=file]').first().setInputFiles(process.env.HV_E2E_FILE ?? '')

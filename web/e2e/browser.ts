@@ -94,6 +94,19 @@ export async function sure(page: Page, opener: Locator): Promise<void> {
   await page.locator('.ant-popconfirm:not(.ant-popover-hidden) .ant-btn-primary').last().press('Enter')
 }
 
+/** Take an option of an open list; once more when the list was drawn anew under the pointer. */
+export async function pick(box: Locator, option: Locator): Promise<void> {
+  await option.waitFor()
+  for (let turn = 0; turn < 10; turn++) {
+    await option.click({ timeout: 5000 }).catch(() => undefined) // the list may have closed meanwhile
+    for (let look = 0; look < 60; look++) {
+      if ((await box.getAttribute('aria-expanded')) !== 'true') return
+      await new Promise((done) => setTimeout(done, 50))
+    }
+  }
+  throw new Error('the list did not take the option')
+}
+
 /** Close what lies on top (``css``) by Escape, as often as it takes: a tooltip that opened late takes the first one. */
 export async function leave(page: Page, css: string): Promise<void> {
   const gone = () => page.waitForFunction((which) => [...document.querySelectorAll(which)].every((e) => !e.checkVisibility()), css, { timeout: 8000 })

@@ -3,7 +3,7 @@
 // keyboard, filters that survive a reload, names beyond the first page of people.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { ADMIN, SERVER, shot, signIn } from './browser.ts'
+import { ADMIN, pick, SERVER, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const PAGE = 50
@@ -84,8 +84,9 @@ const journey: Journey = async (open) => {
   await visit(page, '/admin/quarantine?state=all')
   await visit(page, '/admin/notes')
   await visit(page, '/admin/jobs?state=failed')
-  await page.getByRole('combobox', { name: '状态' }).click()
-  await page.locator('.ant-select-item-option', { hasText: '已取消' }).click()
+  const state = page.getByRole('combobox', { name: '状态' })
+  await state.click()
+  await pick(state, page.locator('.ant-select-item-option', { hasText: '已取消' }))
   await page.waitForURL(/state=cancelled/)
   await page.reload()
   await full(page)

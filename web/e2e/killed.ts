@@ -3,7 +3,7 @@
 // HV_E2E_CONTROL: POST /kill, /start, /bring; HV_E2E_FILE: a zip with a chest.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import { ADMIN, DOCTOR, expected, shot, signIn } from './browser.ts'
+import { ADMIN, DOCTOR, expected, pick, shot, signIn } from './browser.ts'
 import type { Journey } from './run.ts'
 
 const CONTROL = process.env.HV_E2E_CONTROL ?? ''
@@ -29,8 +29,9 @@ const journey: Journey = async (open) => {
   await form.page.getByRole('dialog').getByLabel('邮箱').fill('typed@hospital.example')
   const sent = await open('zh-CN')
   await signIn(sent.page, DOCTOR, '/analyze')
-  await sent.page.getByLabel('AI 应用').click()
-  await sent.page.locator('.ant-select-item-option', { hasText: '肺部CT分析' }).click()
+  const app = sent.page.getByLabel('AI 应用')
+  await app.click()
+  await pick(app, sent.page.locator('.ant-select-item-option', { hasText: '肺部CT分析' }))
   await sent.page.locator('input[type=file]').first().setInputFiles(process.env.HV_E2E_FILE ?? '')
   await sent.page.locator('.hv-job .hv-task').first().waitFor()
   const pages = [list.page, form.page, sent.page]

@@ -289,6 +289,24 @@ class TestHeldNotes:
         ]
         assert {n["decided_reason"] for n in decided} == {WHY["reason"]}
 
+    async def test_tells_the_decision_that_stands_and_whose_it_was(
+        self, desk: Desk, arrive: Arrive
+    ) -> None:
+        slices = ct_series(2)
+        kept = (await arrive([*slices, note_bytes(slices[:1], SAFETY)]))[2]
+        (asked,) = (await desk.get("/rejection-notes"))["items"]
+        await desk.post(f"/corrections/{asked['id']}/undo", 200, reason="declined at first")
+        followed = await desk.post(
+            f"/studies/{kept.study_id}/reject",
+            **{"code": asked["code"], "note": asked["note"], "reason": "followed after all"},
+        )
+        (told,) = (await desk.get("/rejection-notes", decided=True))["items"]
+        assert (told["state"], told["decided_reason"]) == ("followed", "followed after all")
+        assert told["decided_at"] == followed["created_at"]
+        await desk.post(f"/corrections/{followed['id']}/undo", 200, reason="taken back")
+        (told,) = (await desk.get("/rejection-notes", decided=True))["items"]
+        assert (told["state"], told["decided_reason"]) == ("declined", "taken back")
+
     async def test_shows_nothing_of_other_organisations_or_unseen_spaces(
         self,
         desk: Desk,

@@ -101,6 +101,22 @@ def _part_10(document: Json) -> bytes:
     return data
 
 
+def _text(code: str) -> Json:
+    return {
+        "0040A040": {"vr": "CS", "Value": ["TEXT"]},
+        "0040A043": _coded(code),
+        "0040A160": {"vr": "UT", "Value": ["Wang^Chief"]},
+    }
+
+
+def _observed_by(kind: str) -> Json:
+    return {
+        "0040A040": {"vr": "CS", "Value": ["CODE"]},
+        "0040A043": _coded("121005"),
+        "0040A168": _coded(kind),
+    }
+
+
 async def _stow_json(client: httpx.AsyncClient, document: Json) -> httpx.Response:
     body, _ = related([json.dumps(document).encode()], "application/dicom+json")
     kind = 'multipart/related; type="application/dicom+json"; boundary=hvtest'
@@ -143,12 +159,16 @@ class TestAuthorship:
     async def test_a_file_is_not_taken_either(self, stow: Stow, actor: Actor) -> None:
         observer, login = _saving(actor.id)["0040A730"]["Value"]
         other = {**login, "0040A160": {"vr": "UT", "Value": [OTHER]}}
+        by_device, of_person = [_observed_by("121007")], _observed_by("121006")
         forged = [
             _saving(OTHER),
             _saving(actor.id, "Wang^Chief"),
             _saving(actor.id, OWN, {"0040A730": {"vr": "SQ", "Value": [observer]}}),
             _saving(actor.id, OWN, {"0040A730": {"vr": "SQ", "Value": [observer, other, login]}}),
             _saving(OTHER, OWN, {"00080070": {"vr": "LO", "Value": ["ACME", "HealthVision"]}}),
+            _saving(actor.id, OWN, {"0040A730": {"vr": "SQ", "Value": [_text("121015")]}}),
+            _saving(actor.id, OWN, {"0040A730": {"vr": "SQ", "Value": [*by_device, observer]}}),
+            _saving(actor.id, OWN, {"0040A730": {"vr": "SQ", "Value": [*by_device, of_person]}}),
         ]
         answer = await stow([_part_10(saving) for saving in forged])
         assert (answer.status_code, answer.text.count("author-mismatch")) == (409, len(forged))
@@ -156,6 +176,8 @@ class TestAuthorship:
     async def test_reports_of_others_and_what_a_modality_brings_are_not_asked(
         self, client: httpx.AsyncClient, stow: Stow, actor: Actor, authenticator: TableAuthenticator
     ) -> None:
+        ours = {"0040A730": {"vr": "SQ", "Value": [_observed_by("121007"), _text("121015")]}}
+        assert (await stow([_part_10(_saving(OTHER, OWN, ours))])).status_code == 200
         foreign = _saving("jdoe", "Doe^John", {"00080070": {"vr": "LO", "Value": ["ACME"]}})
         assert (await stow([_part_10(foreign)])).status_code == 200
         authenticator.actors["actor"] = replace(actor, kind="device", user_id=None)
@@ -165,7 +187,13 @@ class TestAuthorship:
 class TestDicomName:
     @pytest.mark.parametrize(
         ("name", "written"),
-        [("Mei Li", "Li^Mei"), ("王小东", "王小东"), (" A ^B=C\\D ", "D^A B C"), ("", "")],
+        [
+            ("Mei Li", "Li^Mei"),
+            ("王小东", "王小东"),
+            (" A ^B=C\\D ", "D^A B C"),
+            ("", ""),
+            ("B C " + "d" * 61, "d" * 61 + "^B"),
+        ],
     )
     def test_is_the_one_the_viewer_writes(self, name: str, written: str) -> None:
         assert dicom_name(name) == written

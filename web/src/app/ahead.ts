@@ -11,10 +11,9 @@ import { callsAhead } from '../api/recorder'
 import { studyOptions } from '../screens/viewer/study'
 import type { FirstImage } from '../viewer/first/choose'
 import { findFirst, isUid, spaceIn, studyIn } from '../viewer/first/find'
-import { endStanding } from '../viewer/first/standing'
 import { dropFirst, expectFirst } from '../viewer/first/state'
 import { anew } from './chunks'
-import { takeOpened } from './early'
+import { handOver, takeOpened } from './early'
 import { useSession } from './session'
 import type { makeRouter } from './routes'
 
@@ -71,7 +70,7 @@ export function Ahead({ router }: { router: ReturnType<typeof makeRouter> }) {
   const may = can('studies:read')
   useEffect(() => {
     let seen = ''
-    endStanding()
+    handOver()
     const look = (to: Address) => {
       const first = seen === ''
       if (seen === to.pathname) return

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { dropFirst } from '../viewer/first/state'
-import { openEarly, takeOpened, takeSession, takeStudy } from './early'
+import { dropFirst, useFirst } from '../viewer/first/state'
+import { handOver, openEarly, takeOpened, takeSession, takeStudy } from './early'
+import { lost } from './lost'
 
 const UID = '1.2.3'
 const ID = '0198c0de-0000-7000-8000-000000000001'
@@ -36,6 +37,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   dropFirst()
+  handOver()
   void takeSession()
   await takeStudy(UID, 'default')
   await takeStudy(ID, 'default')
@@ -62,6 +64,7 @@ describe('openEarly', () => {
   ])('asks nothing of a study when %s', async (_why, session) => {
     signedIn = session
     expect(await opened(`/viewer/${UID}`)).toEqual(['/ui/session'])
+    expect(takeOpened(`/viewer/${UID}`)).toBe(false)
   })
 
   it('asks elsewhere only who is signed in', async () => {
@@ -90,5 +93,41 @@ describe('what was asked early', () => {
     )
     await opened(`/viewer/${ID}`)
     expect(await takeStudy(ID, 'default')).toBeUndefined()
+  })
+
+  it('is passed on when there is no such study: nobody asks again', async () => {
+    const gone = { type: 'urn:healthvision:problem:not-found', title: '', detail: '', status: 404 }
+    vi.stubGlobal('fetch', (request: Request) =>
+      Promise.resolve(request.url.includes('/ui/') ? new Response(JSON.stringify(signedIn)) : new Response(JSON.stringify(gone), { status: 404 })),
+    )
+    await opened(`/viewer/${ID}`)
+    await expect(takeStudy(ID, 'default')).rejects.toMatchObject(gone)
+  })
+})
+
+const standing = () => document.querySelector('.hv-first') !== null
+const come = () => {
+  useFirst.setState({ picture: { studyUid: UID, seriesKey: UID, sopUid: UID, aspect: 1, url: '', element: document.createElement('img') } })
+}
+
+describe('the picture on the page', () => {
+  it('stands until the interface shows it; one that comes later does not', async () => {
+    await opened(`/viewer/${UID}`)
+    come()
+    expect(standing()).toBe(true)
+    handOver()
+    expect(standing()).toBe(false)
+    come()
+    expect(standing()).toBe(false)
+  })
+
+  it('goes when the interface is lost, of which the page tells', async () => {
+    document.body.innerHTML = '<div id="root"></div>'
+    await opened(`/viewer/${UID}`)
+    come()
+    lost()
+    come()
+    expect(standing()).toBe(false)
+    expect(document.querySelector('[role=alert] button')?.textContent).toBe('重新加载')
   })
 })

@@ -62,14 +62,14 @@ export function NoRights() {
 
 /** A screen that broke or could not be loaded. */
 export function RouteTrouble() {
-  const { t } = useTranslation()
+  const { t } = useTranslation('broken')
   const error = useRouteError()
   if (isRouteErrorResponse(error) && error.status === 404) return <Lost />
   return (
     <Result
       status="error"
-      title={t('broken.title')}
-      subTitle={t('broken.what')}
+      title={t('title')}
+      subTitle={t('what')}
       extra={
         <Button
           type="primary"
@@ -77,7 +77,7 @@ export function RouteTrouble() {
             window.location.reload()
           }}
         >
-          {t('broken.reload')}
+          {t('reload')}
         </Button>
       }
     />

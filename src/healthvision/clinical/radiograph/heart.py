@@ -132,6 +132,8 @@ def _foot(profile: FloatArray, column: int, inward: int) -> float:
     walk = walk[(walk >= 0) & (walk < len(profile))]
     ahead = column + inward * np.arange(1, 7)
     ahead = ahead[(ahead >= 0) & (ahead < len(profile))]
+    if not len(ahead):  # at the edge of the picture
+        return float(column)
     outward = profile[walk]
     falling = np.flatnonzero(np.diff(outward) >= 0)
     lowest = int(falling[0]) if len(falling) else len(outward) - 1

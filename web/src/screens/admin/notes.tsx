@@ -6,7 +6,6 @@ import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { rejectStudy, undoCorrection, type HeldNoteRead } from '../../api/generated'
 import { listRejectionNotesOptions } from '../../api/generated/@tanstack/react-query.gen'
-import { useProblemText } from '../../app/errors'
 import { Account } from '../../components/account'
 import { PagedTable } from '../../components/paged-table'
 import { dicomMoment, moment, personName } from '../../components/text'
@@ -30,7 +29,6 @@ function By({ account }: { account: string }) {
 
 function Decide({ note, way, close }: { note: HeldNoteRead; way: Way; close: () => void }) {
   const { t } = useTranslation('admin')
-  const problem = useProblemText()
   const [form] = Form.useForm<{ reason: string }>()
   const study = { study_id: note.study.id }
   const follow = useAct(
@@ -54,7 +52,6 @@ function Decide({ note, way, close }: { note: HeldNoteRead; way: Way; close: () 
           <Input.TextArea autoFocus rows={3} maxLength={MOST_LETTERS} showCount />
         </Form.Item>
       </Form>
-      {act.error && <Alert type="error" showIcon title={problem(act.error)} />}
     </Modal>
   )
 }
@@ -123,6 +120,7 @@ export function Notes() {
         popupMatchSelectWidth={false}
       />
       <PagedTable<HeldNoteRead>
+        key={state} // of the other state nothing stays while this one is asked for
         options={(cursor) => listRejectionNotesOptions({ query: { decided, cursor, limit: 50 } })}
         of={state}
         rowKey="id"

@@ -2,6 +2,7 @@
 // The study that an address of the viewer names; light, since it is asked before the viewer's code is there.
 import { queryOptions } from '@tanstack/react-query'
 import { getStudy, listStudies, type StudyRead } from '../../api/generated'
+import { problemOf } from '../../api/problem'
 import { takeStudy } from '../../app/early'
 import { isUid } from '../../viewer/first/find'
 
@@ -17,4 +18,8 @@ async function findStudy(named: string, space: string): Promise<StudyRead | null
 }
 
 export const studyOptions = (named: string, space: string) =>
-  queryOptions({ queryKey: ['viewer-study', named, space], queryFn: () => findStudy(named, space) })
+  queryOptions({
+    queryKey: ['viewer-study', named, space],
+    queryFn: () => findStudy(named, space),
+    retryOnMount: ({ state }) => problemOf(state.error)?.status !== 404, // it was just said that there is none
+  })

@@ -72,7 +72,8 @@ function authorOf(ds: Dataset): Author {
   if (person) return { kind: 'person', account: textOf(C.ACCOUNT.value), name: person }
   const type = own.find((i) => nameOf(i) === C.OBSERVER_TYPE.value)
   const device = text(first(type, '0040A168'), '00080100') === C.DEVICE
-  return { kind: device ? 'program' : 'person', account: '', name: textOf(C.DEVICE_MODEL) || textOf(C.DEVICE_NAME) }
+  const name = textOf(C.DEVICE_MODEL) || textOf(C.DEVICE_NAME) // never a person's
+  return { kind: device || name ? 'program' : 'person', account: '', name }
 }
 
 /** The algorithm that a group names, else the author of the report. */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rejection notes that were held for a person, and what became of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, exists, select
@@ -19,6 +21,16 @@ from healthvision.kernel.schemas import Page
 from healthvision.kernel.security import Actor
 
 Held = Row[CorrectionRow, Study]
+_Note = tuple[UUID | None, str]  # study, SOP Instance UID of the note
+
+
+class _Decision(NamedTuple):
+    """What became of a note: state, when, by whom and why."""
+
+    state: HeldNoteState
+    at: datetime | None
+    by: str | None
+    reason: str | None
 
 
 async def held_notes(
@@ -66,34 +78,47 @@ async def _page(
     return list(found.all())
 
 
-async def _followed(session: Session, org_id: UUID, study_ids: Collection[UUID]) -> set[str]:
-    """Return the notes (instance ids) of some studies for which there is a rejection."""
-    query = select(CorrectionRow.after).where(
+async def _followed(
+    session: Session, org_id: UUID, study_ids: Collection[UUID]
+) -> dict[_Note, CorrectionRow]:
+    """Return the newest rejection made by each note of some studies."""
+    query = select(CorrectionRow).where(
         CorrectionRow.org_id == org_id,
         CorrectionRow.study_id.in_(set(study_ids)),
         CorrectionRow.kind == "reject",
     )
-    return {after["note"] for after in await session.scalars(query) if "note" in after}
+    found = await session.scalars(query.order_by(CorrectionRow.id))
+    return {(row.study_id, row.after["note_uid"]): row for row in found if "note_uid" in row.after}
 
 
-def _read(row: CorrectionRow, study: Study, followed: Collection[str]) -> HeldNoteRead:
+def _decision(asked: CorrectionRow, followed: CorrectionRow | None) -> _Decision:
+    """Return what stands of a note: the rejection it led to, or that it was declined."""
+    if asked.undone_at is None:
+        return _Decision("waiting", None, None, None)
+    if followed is not None and followed.undone_at is None:
+        return _Decision("followed", followed.created_at, followed.made_by, followed.reason)
+    last = followed or asked
+    return _Decision("declined", last.undone_at, last.undone_by, last.undone_reason)
+
+
+def _read(
+    row: CorrectionRow, study: Study, followed: Mapping[_Note, CorrectionRow]
+) -> HeldNoteRead:
     about = row.after
-    state: HeldNoteState = "waiting"
-    if row.undone_at is not None:
-        state = "followed" if about["note"] in followed else "declined"
+    decision = _decision(row, followed.get((row.study_id, about["note_uid"])))
     return HeldNoteRead.model_validate(
         {
             "id": row.id,
-            "state": state,
+            "state": decision.state,
             "note": about["note"],
             "code": row.code,
             "named": about["named"],
             "elsewhere": about["elsewhere"],
             "made_by": row.made_by,
             "created_at": row.created_at,
-            "decided_at": row.undone_at,
-            "decided_by": row.undone_by,
-            "decided_reason": row.undone_reason,
+            "decided_at": decision.at,
+            "decided_by": decision.by,
+            "decided_reason": decision.reason,
             "study": study_read(study),
         }
     )

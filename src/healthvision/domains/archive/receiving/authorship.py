@@ -19,7 +19,8 @@ from healthvision.kernel.security import Actor
 MAKER = "HealthVision"  # of web/src/viewer/measure; the description of a series may be corrected
 _REPORT = "126000"  # DCM: imaging measurement report
 _OBSERVER, _ACCOUNT = "121008", "128774"  # DCM: person observer's name, login name
-_NAME_TAG, _TEXT_TAG = "0040A123", "0040A160"
+_OBSERVER_TYPE, _DEVICE = "121005", "121007"  # DCM: what observed; a device
+_NAME_TAG, _TEXT_TAG, _CODE_TAG = "0040A123", "0040A160", "0040A168"
 _NOT_ASKED = frozenset({"healthvision", "quarantine"})  # origins
 _SEPARATORS = str.maketrans(dict.fromkeys("\\^=", " "))
 
@@ -53,7 +54,7 @@ async def name_author(db: Database, actor: Actor, documents: Sequence[Json]) -> 
 def dicom_name(name: str) -> str:
     """Return 'Mei Li' as 'Li^Mei', as the viewer writes it; one word stays (PS3.5 6.2.1)."""
     *given, family = name.translate(_SEPARATORS).split() or [""]
-    return "^".join(p for p in (family, " ".join(given)) if p)[:64]
+    return "^".join(p for p in (family, " ".join(given)) if p)[:64].strip()
 
 
 def is_asked(sender: Sender) -> bool:
@@ -62,10 +63,19 @@ def is_asked(sender: Sender) -> bool:
 
 
 def is_saving(document: Json) -> bool:
-    """Tell whether a data set (DICOM JSON) says that a person measured with the viewer."""
+    """Tell whether a data set (DICOM JSON) may pass for a person's measurements of the viewer.
+
+    Any of our measurement reports does that does not say of itself that a device observed.
+    """
     if MAKER not in _texts(document, "00080070") or not _is(document, _REPORT):
         return False
-    return next(_named(document, _OBSERVER), None) is not None
+    types = [
+        _texts(code, "00080100")
+        for item in _named(document, _OBSERVER_TYPE)
+        for code in _items(item, _CODE_TAG) or [{}]
+    ]
+    by_device = bool(types) and all(codes == [_DEVICE] for codes in types)
+    return not by_device or next(_named(document, _OBSERVER), None) is not None
 
 
 def forgery(document: Json, author: Author) -> DicomRefused | None:

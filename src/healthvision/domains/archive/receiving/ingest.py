@@ -48,6 +48,7 @@ from healthvision.kernel.journal import Journal, JournalOwned, Place
 from healthvision.kernel.security import Actor
 
 ATTEMPTS = 4
+ASK_S = 60.0  # for how long a thread waits for the loop
 THREADS = 8  # that read objects and write them to the journal for the event loop
 SEEN = 1000  # studies of which it is remembered that a sender may add to them
 _GONE = b""  # stands for bytes that are in the journal and were let go from memory
@@ -356,7 +357,10 @@ class Receiver:
         if not savings:
             return {}
         asked = authorship.author_of(self._db, sender.actor)
-        author = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        try:
+            author = asyncio.run_coroutine_threadsafe(asked, self._loop).result(ASK_S)
+        except TimeoutError:
+            raise Busy("the sender's name could not be read; send again", retry_after=5) from None
         checked = ((p.index, authorship.forgery(p.json, author)) for p in savings)
         return {index: refusal for index, refusal in checked if refusal is not None}
 
