@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -90,6 +91,13 @@ class TestHit:
         limiters = (make_limiter(db, settings), make_limiter(db, settings))
         passed = await passes(limiters, somebody("service"), 520)
         assert 490 <= passed <= 500
+
+    async def test_a_call_of_the_service_tier_uses_up_none_of_its_owners_calls(
+        self, db: Database
+    ) -> None:
+        limiter, owner = make_limiter(db, RateLimitSettings()), somebody()
+        await limiter.hit(replace(owner, tier="service"), "api")
+        assert await passes((limiter,), owner, 61) == 60
 
     async def test_pixel_calls_write_nothing_to_the_database(self, db: Database) -> None:
         limiter = make_limiter(db, RateLimitSettings(tiers={"standard": {"dicomweb": 5}}))

@@ -2,7 +2,9 @@
 """Rate limits per account and budget, counted over all processes.
 
 A window of 60 s starts at an account's first call. Of a budget of N exactly N calls pass in it
-and the next one is refused with the seconds until the window ends. Budgets counted over all
+and the next one is refused with the seconds until the window ends. An account whose keys are of
+several tiers has a window for each tier: what a service reads does not use up its owner's calls.
+Budgets counted over all
 processes ('api', 'auth', 'presigned') use one atomic upsert in the database, or Redis when it is
 configured. Large budgets reserve calls in blocks (1 % of the budget), so that a block costs one
 write; calls that a process reserved and did not use are lost to the others until the window ends.
@@ -196,13 +198,13 @@ class SharedRateLimiter:
         """
         if actor.kind in ("system", "device"):
             return
-        limit = self.settings.limit(actor.tier, budget)
+        limit, account = self.settings.limit(actor.tier, budget), _account(actor)
         if not (self._counter.everything or budget in SHARED_BUDGETS):
-            counted = self._local.add(actor.account_id, budget)
+            counted = self._local.add(account, budget)
             if counted.count > limit:
                 raise _over(budget, limit, counted.ends_at)
             return
-        await self._take(actor.account_id, budget, limit)
+        await self._take(account, budget, limit)
 
     async def _take(self, account: str, budget: str, limit: int) -> None:
         size = max(1, limit // 100)
@@ -234,6 +236,11 @@ class SharedRateLimiter:
     async def close(self) -> None:
         """Close the counter's connections."""
         await self._counter.close()
+
+
+def _account(actor: Actor) -> str:
+    """Return the name under which an actor's calls are counted."""
+    return actor.account_id if actor.tier == STANDARD else f"{actor.account_id}/{actor.tier}"
 
 
 def _over(budget: str, limit: int, ends_at: float) -> OverRateLimit:
