@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import Engine, create_engine, insert, select
 from sqlalchemy.orm import Session
 
 from healthvision.domains.analysis.tables import Task
@@ -20,6 +20,7 @@ from healthvision.kernel.clock import new_id, now
 from healthvision.kernel.db import sync_url
 
 Row = dict[str, Any]
+Lists = list[tuple[Any, list[Row]]]
 PORTION = 1000
 PEOPLE, MANY = 1000, 10_000
 
@@ -28,28 +29,45 @@ def crowd(url: str, org_id: UUID) -> None:
     """Write 1,000 people and keys; 10,000 studies, tasks, refused files, notes and events."""
     engine = create_engine(sync_url(url))
     with Session(engine) as session:
-        space = session.scalars(select(Space.id).where(Space.org_id == org_id)).first()
+        space = session.scalars(select(Space.id).where(Space.org_id == org_id)).one()
         study = session.scalars(select(Study.id).where(Study.org_id == org_id)).first()
-    assert space is not None and study is not None
+    assert study is not None
     people = list(_people())
     studies = [_study(org_id, space, n) for n in range(MANY)]
-    lists: list[tuple[Any, list[Row]]] = [
+    lists: Lists = [
         (User, people),
         (Membership, [_member(org_id, p["id"]) for p in people]),
         (ApiKey, [_key(org_id, n) for n in range(PEOPLE)]),
-        (WorklistRow, studies),
-        (WorklistSpace, [{"study_id": s["study_id"], "space_id": space} for s in studies]),
+        *_listed(space, studies),
         (Task, [_task(org_id, space, s, n) for n, s in enumerate(studies)]),
         (Quarantined, [_refused(org_id, space, n) for n in range(MANY)]),
         (CorrectionRow, [_note(org_id, study) for _ in range(MANY)]),
         (AuditEvent, [_event(org_id, people[n % PEOPLE]["id"], n) for n in range(MANY)]),
     ]
+    _write(engine, lists)
+    engine.dispose()
+
+
+def many_studies(url: str, org_id: UUID, count: int) -> None:
+    """Write rows of the worklist only."""
+    engine = create_engine(sync_url(url))
+    with Session(engine) as session:
+        space = session.scalars(select(Space.id).where(Space.org_id == org_id)).one()
+    _write(engine, _listed(space, [_study(org_id, space, n) for n in range(count)]))
+    engine.dispose()
+
+
+def _listed(space: UUID, studies: list[Row]) -> Lists:
+    spaces = [{"study_id": s["study_id"], "space_id": space} for s in studies]
+    return [(WorklistRow, studies), (WorklistSpace, spaces)]
+
+
+def _write(engine: Engine, lists: Lists) -> None:
     for table, rows in lists:
         for at in range(0, len(rows), PORTION):
             with Session(engine) as session:
                 session.execute(insert(table), rows[at : at + PORTION])
                 session.commit()
-    engine.dispose()
 
 
 def _people() -> Iterator[Row]:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The viewer in Debian's Chromium: greys, lengths, sides, overlays, measurements that come back."""
 
+import gzip
 import io
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +52,23 @@ class TestViewer:
         if not parts:
             missing_service("the built web interface (make web)")
         assert max(p.stat().st_size for p in parts) <= 1_400_000
+
+    def test_the_list_needs_little_before_it_shows(self) -> None:
+        page = STATIC / "index.html"
+        if not page.is_file():
+            missing_service("the built web interface (make web)")
+        (listed,) = (STATIC / "assets").glob("worklist-*.js")
+        linked = re.findall(r'(?:src|href)="/assets/([^"]+)"', page.read_text())
+        waiting, needed = [*linked, listed.name], set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                text = (STATIC / "assets" / name).read_text()
+                waiting += re.findall(r'(?:from|import)"\./([^"]+)"', text)
+        sizes = [len(gzip.compress((STATIC / "assets" / name).read_bytes())) for name in needed]
+        assert len(needed) > 5
+        assert sum(sizes) <= 700_000
 
     def test_shows_measures_and_keeps_what_is_true(self, workstation: Workstation) -> None:
         store(workstation.url, workstation.people.doctor_key, rod_study())
