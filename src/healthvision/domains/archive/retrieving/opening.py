@@ -10,7 +10,8 @@ from healthvision.domains.archive.packing import documents
 from healthvision.domains.archive.records import pack_rows
 from healthvision.domains.archive.records.blobs import blob_context
 from healthvision.domains.archive.retrieving import coercing
-from healthvision.domains.archive.schemas import InstanceRef, Location
+from healthvision.domains.archive.retrieving.references import location_in
+from healthvision.domains.archive.schemas import InstanceRef
 from healthvision.domains.storage import service as storage
 from healthvision.domains.storage.errors import ObjectMissing
 from healthvision.domains.storage.ports import Blob, StoredObject
@@ -134,15 +135,7 @@ async def _moved(db: Database, ref: InstanceRef) -> InstanceRef | None:
         row = await pack_rows.location_of(session, ref.org_id, ref.id)
     if row is None:
         return None
-    place = Location(
-        row.store,
-        row.object_key,
-        row.generation,
-        row.offset,
-        row.length,
-        row.key_id,
-        row.sha256,
-    )
+    place = location_in(row)
     return None if place == ref.location else replace(ref, location=place)
 
 

@@ -16,6 +16,19 @@ class InStudy(NamedTuple):
     patient_ref: UUID
 
 
+def location_in(row: Any) -> Location:
+    """Return where the bytes of an instance lie, from a row with the columns that say so."""
+    return Location(
+        row.store,
+        row.object_key,
+        row.generation,
+        row.offset,
+        row.length,
+        row.key_id,
+        row.sha256,
+    )
+
+
 def reference(
     row: Any, series: Any, study: InStudy, changes: Mapping[str, Json | None] | None = None
 ) -> InstanceRef:
@@ -45,15 +58,7 @@ def reference(
         pixel_length=row.pixel_length,
         frames=tuple(tuple((s[0], s[1]) for s in frame) for frame in row.frames),
         bulk={path: (b[0], b[1], b[2]) for path, b in row.bulk.items()},
-        location=Location(
-            row.store,
-            row.object_key,
-            row.generation,
-            row.offset,
-            row.length,
-            row.key_id,
-            row.sha256,
-        ),
+        location=location_in(row),
         received_at=row.received_at,
         origin=row.origin,
         patient_ref=study.patient_ref,

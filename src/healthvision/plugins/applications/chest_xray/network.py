@@ -37,7 +37,6 @@ def digest(name: str) -> str:
 @cache
 def session(name: str) -> onnxruntime.InferenceSession:
     """Return a network of this package by its file, loaded once."""
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.inter_op_num_threads = 1
